@@ -9,7 +9,7 @@ tensor operations stays the definition and the fallback.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import taeda
 from taeda.optim.optimizer import Optimizer
@@ -23,7 +23,12 @@ class RuleOptimizer(Optimizer):
     _complex_as_real = True
     _sparse_hint = ""
     # Options that groups pickled or saved by older versions may lack, with what was then meant.
-    _late_options: dict[str, Any] = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
+    _late_options: ClassVar[dict[str, Any]] = {
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+        "capturable": False,
+    }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

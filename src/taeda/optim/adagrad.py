@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import taeda
 from taeda.optim._rules import (
@@ -36,7 +36,7 @@ class Adagrad(RuleOptimizer):
     Source: Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning" (2011).
     """
 
-    _late_options = {**RuleOptimizer._late_options, "fused": None}
+    _late_options: ClassVar[dict[str, Any]] = {**RuleOptimizer._late_options, "fused": None}
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import taeda
 from taeda.optim._rules import (
@@ -46,7 +46,12 @@ class Adam(RuleOptimizer):
     """
 
     _sparse_hint = ", please consider SparseAdam instead"
-    _late_options = {**RuleOptimizer._late_options, "amsgrad": False, "decoupled_weight_decay": False, "fused": None}
+    _late_options: ClassVar[dict[str, Any]] = {
+        **RuleOptimizer._late_options,
+        "amsgrad": False,
+        "decoupled_weight_decay": False,
+        "fused": None,
+    }
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import taeda
 from taeda.optim._line_search import strong_wolfe
@@ -195,7 +195,7 @@ class _Memory:
         self.previous_loss: Any = None
         self.weights: list | None = None
 
-    _NAMES = {
+    _NAMES: ClassVar[dict[str, str]] = {
         "d": "direction",
         "old_dirs": "changes",
         "old_stps": "steps",

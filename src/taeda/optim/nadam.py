@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import taeda
 from taeda.optim._rules import (
@@ -40,7 +40,7 @@ class NAdam(RuleOptimizer):
     Source: Dozat, "Incorporating Nesterov Momentum into Adam" (2016).
     """
 
-    _late_options = {**RuleOptimizer._late_options, "decoupled_weight_decay": False}
+    _late_options: ClassVar[dict[str, Any]] = {**RuleOptimizer._late_options, "decoupled_weight_decay": False}
 
     def __init__(
         self,

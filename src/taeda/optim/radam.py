@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import taeda
 from taeda.optim._rules import (
@@ -43,7 +43,7 @@ class RAdam(RuleOptimizer):
     Source: Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond" (2020).
     """
 
-    _late_options = {**RuleOptimizer._late_options, "decoupled_weight_decay": False}
+    _late_options: ClassVar[dict[str, Any]] = {**RuleOptimizer._late_options, "decoupled_weight_decay": False}
 
     def __init__(
         self,

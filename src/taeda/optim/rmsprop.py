@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import taeda
 from taeda.optim._rules import (
@@ -40,7 +40,7 @@ class RMSprop(RuleOptimizer):
     Source: Hinton, "Neural Networks for Machine Learning", lecture 6 (2012); centered: Graves (2013).
     """
 
-    _late_options = {**RuleOptimizer._late_options, "momentum": 0, "centered": False}
+    _late_options: ClassVar[dict[str, Any]] = {**RuleOptimizer._late_options, "momentum": 0, "centered": False}
 
     def __init__(
         self,

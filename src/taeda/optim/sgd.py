@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import taeda
 from taeda.optim._rules import (
@@ -39,7 +39,7 @@ class SGD(RuleOptimizer):
     """
 
     _complex_as_real = False
-    _late_options = {**RuleOptimizer._late_options, "nesterov": False, "fused": False}
+    _late_options: ClassVar[dict[str, Any]] = {**RuleOptimizer._late_options, "nesterov": False, "fused": False}
 
     def __init__(
         self,
