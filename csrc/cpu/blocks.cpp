@@ -1,0 +1,178 @@
+#include "cpu/blocks.h"
+
+#include "cpu/convert.h"
+#include "cpu/strided.h"
+
+namespace taeda::cpu {
+
+namespace {
+
+constexpr int64_t kTile = 32;  // side of the square blocks for operands that are transposed against each other
+
+// How one operand gets to the body and back. Its first three strides are those inside a block.
+struct Lane {
+    char* data;
+    int64_t strides[3];
+    int64_t item;
+    ConvertBlock convert;  // null: memory already holds the compute type
+    bool is_run;           // a full block is one contiguous run in memory
+};
+
+// One dimension of the grid of blocks: `count` blocks that are `step` elements apart.
+struct GridDim {
+    int64_t count;
+    int64_t step;
+};
+
+struct Walk {
+    const BlockLoop* loop;
+    Lane lanes[kMaxOperands];
+    int n_operands;
+    int64_t box[3];  // sizes of a full block
+    SmallVector<GridDim, 5> grid;
+    int64_t n_blocks;
+};
+
+int64_t size_or_one(const LoopPlan& plan, size_t d) { return d < plan.sizes.size() ? plan.sizes[d] : 1; }
+int64_t stride_or_zero(const LoopPlan& plan, int k, size_t d) { return d < plan.sizes.size() ? plan.byte_strides[k][d] : 0; }
+
+bool has_transposed_operand(const LoopPlan& plan) {
+    if (plan.sizes.size() < 2 || plan.sizes[0] < kTile) return false;
+    for (int k = 0; k < plan.n_operands; ++k) {
+        int64_t inner = std::abs(plan.byte_strides[k][0]), outer = std::abs(plan.byte_strides[k][1]);
+        if (outer != 0 && outer < inner) return true;
+    }
+    return false;
+}
+
+void choose_box(Walk& walk, int64_t limit) {
+    const LoopPlan& plan = walk.loop->plan;
+    int64_t first = has_transposed_operand(plan) ? kTile : limit;
+    walk.box[0] = std::min(plan.sizes[0], first);
+    bool full = walk.box[0] == plan.sizes[0] || first == kTile;
+    walk.box[1] = full ? std::clamp<int64_t>(limit / walk.box[0], 1, size_or_one(plan, 1)) : 1;
+    full = walk.box[0] == plan.sizes[0] && walk.box[1] == size_or_one(plan, 1);
+    walk.box[2] = full ? std::clamp<int64_t>(limit / (walk.box[0] * walk.box[1]), 1, size_or_one(plan, 2)) : 1;
+    walk.n_blocks = 1;
+    for (size_t d = 0; d < plan.sizes.size(); ++d) {
+        int64_t step = d < 3 ? walk.box[d] : 1;
+        walk.grid.push_back({(plan.sizes[d] + step - 1) / step, step});
+        walk.n_blocks *= walk.grid.back().count;
+    }
+}
+
+void describe_lane(Walk& walk, int k) {
+    Lane& lane = walk.lanes[k];
+    const BlockLoop& loop = *walk.loop;
+    lane.data = loop.plan.data[k];
+    lane.item = static_cast<int64_t>(item_size(loop.memory[k]));
+    lane.is_run = true;
+    int64_t expected = lane.item;
+    for (size_t d = 0; d < 3; ++d) {
+        lane.strides[d] = stride_or_zero(loop.plan, k, d);
+        lane.is_run &= walk.box[d] == 1 || lane.strides[d] == expected;
+        expected *= walk.box[d];
+    }
+    DType from = k ? loop.memory[k] : loop.compute[k], to = k ? loop.compute[k] : loop.memory[k];
+    lane.convert = from == to ? nullptr : converter(to, from);
+}
+
+// Where block number `index` lies: its sizes, and its offset in each operand.
+void locate(const Walk& walk, int64_t index, int64_t n[3], char** at) {
+    const LoopPlan& plan = walk.loop->plan;
+    for (int k = 0; k < walk.n_operands; ++k) at[k] = walk.lanes[k].data;
+    n[0] = n[1] = n[2] = 1;
+    for (size_t d = 0; d < walk.grid.size(); ++d) {
+        const GridDim& dim = walk.grid[d];
+        int64_t first = 0;
+        if (dim.count > 1) {
+            first = index % dim.count * dim.step;
+            index /= dim.count;
+            for (int k = 0; k < walk.n_operands; ++k) at[k] += first * plan.byte_strides[k][d];
+        }
+        if (d < 3) n[d] = std::min(dim.step, plan.sizes[d] - first);
+    }
+}
+
+// Whether this block, perhaps one at the edge and so smaller than a full one, is a contiguous run in the lane's memory.
+bool is_run_here(const Lane& lane, const int64_t box[3], const int64_t n[3]) {
+    if (!lane.is_run) return false;
+    if (n[0] != box[0]) return n[1] == 1 && n[2] == 1;
+    return n[1] == box[1] || n[2] == 1;
+}
+
+struct Stages {
+    alignas(64) char stage[kMaxOperands][kBlockElements * 8];
+    alignas(64) char raw[kBlockElements * 8];  // gathered, not yet converted
+};
+
+void dense_strides(const int64_t n[3], int64_t item, int64_t strides[3]) {
+    strides[0] = item;
+    strides[1] = n[0] * item;
+    strides[2] = n[0] * n[1] * item;
+}
+
+const void* fetch(const Lane& lane, const char* at, bool is_run, const int64_t n[3], int64_t total, char* stage, char* raw) {
+    if (is_run && !lane.convert) return at;
+    const void* source = at;
+    if (!is_run) {
+        char* target = lane.convert ? raw : stage;
+        int64_t dense[3];
+        dense_strides(n, lane.item, dense);
+        move_box(target, dense, at, lane.strides, n, static_cast<size_t>(lane.item));
+        if (!lane.convert) return stage;
+        source = raw;
+    }
+    lane.convert(stage, source, total);
+    return stage;
+}
+
+void put_back(const Lane& lane, char* at, bool is_run, const int64_t n[3], int64_t total, const char* stage, char* raw) {
+    if (is_run) {
+        if (lane.convert) lane.convert(at, stage, total);
+        return;
+    }
+    const char* source = stage;
+    if (lane.convert) {
+        lane.convert(raw, stage, total);
+        source = raw;
+    }
+    int64_t dense[3];
+    dense_strides(n, lane.item, dense);
+    move_box(at, lane.strides, source, dense, n, static_cast<size_t>(lane.item));
+}
+
+void run_block(const Walk& walk, int64_t index, Stages& stages, BlockBody body, const void* context) {
+    int64_t n[3];
+    char* at[kMaxOperands];
+    locate(walk, index, n, at);
+    int64_t total = n[0] * n[1] * n[2];
+    const void* in[kMaxOperands];
+    for (int k = 1; k < walk.n_operands; ++k)
+        in[k - 1] = fetch(walk.lanes[k], at[k], is_run_here(walk.lanes[k], walk.box, n), n, total, stages.stage[k], stages.raw);
+    bool out_is_run = is_run_here(walk.lanes[0], walk.box, n);
+    bool direct = out_is_run && !walk.lanes[0].convert;
+    body(context, direct ? at[0] : stages.stage[0], in, total);
+    if (!direct) put_back(walk.lanes[0], at[0], out_is_run, n, total, stages.stage[0], stages.raw);
+}
+
+}  // namespace
+
+void run_blocks(const BlockLoop& loop, BlockBody body, const void* context) {
+    if (loop.plan.numel == 0) return;
+    Walk walk;
+    walk.loop = &loop;
+    walk.n_operands = loop.plan.n_operands;
+    size_t widest = 1;
+    for (int k = 0; k < walk.n_operands; ++k) widest = std::max({widest, item_size(loop.memory[k]), item_size(loop.compute[k])});
+    choose_box(walk, block_elements(widest));
+    for (int k = 0; k < walk.n_operands; ++k) describe_lane(walk, k);
+    int64_t per_block = walk.box[0] * walk.box[1] * walk.box[2];
+    ReleaseHostLock unlocked(loop.plan.numel >= kReleaseLockFrom);
+    parallel_for(0, walk.n_blocks, std::max<int64_t>(kParallelGrain / per_block, 1), [&](int64_t first, int64_t last) {
+        Stages stages;
+        for (int64_t index = first; index < last; ++index) run_block(walk, index, stages, body, context);
+    });
+}
+
+}  // namespace taeda::cpu
