@@ -1,4 +1,5 @@
-"""The printed form of tensors: options, the number formatter, and `tensor_repr`, the one entry that `Tensor.__repr__` calls.
+"""The printed form of tensors: options, the number formatter, and `tensor_repr`, the one entry that `Tensor.__repr__`
+calls.
 
 Numbers are fetched with `tolist` and laid out as nested lists; only the elements that will be shown are fetched.
 """
@@ -50,9 +51,10 @@ def set_printoptions(
         threshold: number of elements above which a tensor is summarised (1000); ``math.inf`` never summarises.
         edgeitems: elements shown at each end of each summarised dimension (3).
         linewidth: characters in a line (80).
-        profile: ``"default"``, ``"short"`` or ``"full"``; sets the four above, and the other arguments then change single ones.
-        sci_mode: True for scientific notation, False for fixed, None to decide for each tensor. Unlike the others it is set by
-            every call, so that a call without it returns to deciding.
+        profile: ``"default"``, ``"short"`` or ``"full"``; sets the four above, and the other arguments then change
+            single ones.
+        sci_mode: True for scientific notation, False for fixed, None to decide for each tensor. Unlike the others it is
+            set by every call, so that a call without it returns to deciding.
     """
     if profile is not None:
         for name, value in _PROFILES.get(profile, {}).items():
@@ -98,18 +100,15 @@ class _NumberFormatter:
             self.width = max((len(str(value)) for value in values), default=1)
 
     def _choose_notation(self, values: list[float]) -> None:
-        # Zeros and non-finite numbers have no say in the notation, nor in the width: a lone NaN does not widen the columns.
+        # Zeros and non-finite numbers have no say in the notation, nor in the width: a lone NaN does not widen the
+        # columns.
         finite = [value for value in values if value != 0 and math.isfinite(value)]
         if not finite:
             return
         largest = max(abs(value) for value in finite)
         smallest = min(abs(value) for value in finite)
         self.int_mode = all(value == math.ceil(value) for value in finite)
-        self.sci_mode = (
-            largest / smallest > 1000.0
-            or largest > 1.0e8
-            or (not self.int_mode and smallest < 1.0e-4)
-        )
+        self.sci_mode = largest / smallest > 1000.0 or largest > 1.0e8 or (not self.int_mode and smallest < 1.0e-4)
         if _options.sci_mode is not None:
             self.sci_mode = _options.sci_mode
         self.width = max(self.width, max(len(self._spell(value)) for value in finite))
@@ -123,9 +122,7 @@ class _NumberFormatter:
 
     def format(self, value: Any) -> str:
         """Return `value` in this notation, filled with spaces on the left up to the common width."""
-        return (self._spell(value) if self.is_floating else str(value)).rjust(
-            self.width
-        )
+        return (self._spell(value) if self.is_floating else str(value)).rjust(self.width)
 
 
 class _ComplexFormatter:
@@ -154,9 +151,7 @@ def _shown_elements(tensor: Any, summarize: bool) -> Any:
     n_edge = _options.edgeitems
     length = tensor.size(0)
     if length > 2 * n_edge:
-        head, tail = (
-            (tensor[:n_edge], tensor[length - n_edge :]) if n_edge else (None, None)
-        )
+        head, tail = (tensor[:n_edge], tensor[length - n_edge :]) if n_edge else (None, None)
     else:
         head, tail = tensor, None
     if tensor.dim() == 1:
@@ -185,10 +180,7 @@ def _layout_vector(items: list[Any], indent: int, formatter: _Formatter) -> str:
     # Between elements the mark carries the space that alignment would give it; alone in the row it does not.
     gap = " ..." if len(items) > 1 else "..."
     words = [gap if item is _GAP else formatter.format(item) for item in items]
-    lines = [
-        ", ".join(words[start : start + per_line])
-        for start in range(0, len(words), per_line)
-    ]
+    lines = [", ".join(words[start : start + per_line]) for start in range(0, len(words), per_line)]
     return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
 
@@ -198,10 +190,7 @@ def _layout(shown: Any, n_dims: int, indent: int, formatter: _Formatter) -> str:
         return formatter.format(shown)
     if n_dims == 1:
         return _layout_vector(shown, indent, formatter)
-    rows = [
-        "..." if item is _GAP else _layout(item, n_dims - 1, indent + 1, formatter)
-        for item in shown
-    ]
+    rows = ["..." if item is _GAP else _layout(item, n_dims - 1, indent + 1, formatter) for item in shown]
     return "[" + ("," + "\n" * (n_dims - 1) + " " * (indent + 1)).join(rows) + "]"
 
 
@@ -278,15 +267,14 @@ def tensor_repr(tensor: Any, tensor_contents: str | None = None) -> str:
         tensor: any tensor, of a subclass too (whose name then replaces ``tensor``).
         tensor_contents: text to show in place of the numbers.
 
-    Edge cases: a parameter is printed on a new line after ``Parameter containing:``; a meta tensor shows ``...`` and its size; an
-    empty one ``[]`` with its size unless that is ``(0,)``.
+    Edge cases: a parameter is printed on a new line after ``Parameter containing:``; a meta tensor shows ``...`` and
+    its size; an empty one ``[]`` with its size unless that is ``(0,)``.
     """
-    is_parameter = type(tensor).__name__ == "Parameter" or getattr(
-        tensor, "_is_param", False
-    )
+    is_parameter = type(tensor).__name__ == "Parameter" or getattr(tensor, "_is_param", False)
     is_plain = type(tensor) is taeda.Tensor or is_parameter
     prefix = "tensor(" if is_plain else type(tensor).__name__ + "("
-    # The history is read before detaching; everything after works on plain data, so that subclasses' operators never run.
+    # The history is read before detaching; everything after works on plain data, so that subclasses' operators never
+    # run.
     suffixes = _suffixes(tensor, tensor.grad_fn)
     with taeda.no_grad():
         if tensor_contents is not None:
