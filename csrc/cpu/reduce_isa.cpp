@@ -1,0 +1,448 @@
+// The rules of the reductions, as inner loops over contiguous tiles. See reduce.h.
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "cpu/fold_isa.h"
+#include "cpu/reduce.h"
+
+namespace taeda::cpu::TAEDA_ISA {
+
+namespace {
+
+template <class C> using real_t = typename CType<real_of(DTypeOf<C>::value)>::t;
+template <class C> inline constexpr bool is_real_v = std::is_floating_point_v<C>;
+
+template <class C>
+inline bool is_nan(C x) {
+    if constexpr (is_complex_v<C>) return x.real() != x.real() || x.imag() != x.imag();
+    else if constexpr (is_real_v<C>) return x != x;
+    else return false;
+}
+
+// What sums of C are kept in: within a tile, and across tiles.
+template <class C> struct SumTypes { using Lane = int64_t; using Acc = int64_t; };
+template <> struct SumTypes<uint8_t> { using Lane = uint32_t; using Acc = int64_t; };
+template <> struct SumTypes<float> { using Lane = float; using Acc = double; };
+template <> struct SumTypes<double> { using Lane = double; using Acc = double; };
+template <> struct SumTypes<std::complex<float>> { using Lane = std::complex<float>; using Acc = std::complex<double>; };
+template <> struct SumTypes<std::complex<double>> { using Lane = std::complex<double>; using Acc = std::complex<double>; };
+
+// ---- simple rules: one accumulator per result
+
+template <class C>
+struct SumRule {
+    using Element = C;
+    using Lane = typename SumTypes<C>::Lane;
+    using Acc = typename SumTypes<C>::Acc;
+    using Out = std::conditional_t<std::is_integral_v<C>, int64_t, C>;
+    static Lane start() { return Lane(0); }
+    static Lane step(Lane a, C x, double) { return a + Lane(x); }
+    static Lane join(Lane a, Lane b) { return a + b; }
+    static Acc initial() { return Acc(0); }
+    static Acc merge(Acc a, Acc b) { return a + b; }
+    static Out finish(Acc a, double p) {
+        if constexpr (std::is_integral_v<C>) return a;
+        else if constexpr (is_complex_v<C>) return Out(p == 1.0 ? a : a / p);
+        else return static_cast<Out>(a / p);
+    }
+};
+
+template <class C>
+struct NanSumRule : SumRule<C> {
+    using Lane = typename SumRule<C>::Lane;
+    static Lane step(Lane a, C x, double) { return a + (is_nan(x) ? Lane(0) : Lane(x)); }
+};
+
+template <class C>
+struct ProdRule {
+    using Element = C;
+    using Lane = C;
+    using Acc = C;
+    using Out = C;
+    static C start() { return C(1); }
+    static C step(C a, C x, double) { return a * x; }
+    static C join(C a, C b) { return a * b; }
+    static C initial() { return C(1); }
+    static C merge(C a, C b) { return a * b; }
+    static C finish(C a, double) { return a; }
+};
+
+template <class C>
+constexpr C lowest() {
+    if constexpr (is_real_v<C>) return -std::numeric_limits<C>::infinity();
+    else return std::numeric_limits<C>::lowest();
+}
+template <class C>
+constexpr C highest() {
+    if constexpr (is_real_v<C>) return std::numeric_limits<C>::infinity();
+    else return std::numeric_limits<C>::max();
+}
+
+template <class C, bool kMax>
+struct ExtremeRule {
+    using Element = C;
+    using Lane = C;
+    using Acc = C;
+    using Out = C;
+    static C start() { return kMax ? lowest<C>() : highest<C>(); }
+    static C step(C a, C x, double) { return join(a, x); }
+    static C join(C a, C x) {
+        bool better = kMax ? x > a : x < a;
+        if constexpr (is_real_v<C>) better |= x != x;
+        return better ? x : a;
+    }
+    static C initial() { return start(); }
+    static C merge(C a, C b) { return join(a, b); }
+    static C finish(C a, double) { return a; }
+};
+template <class C> using MaxRule = ExtremeRule<C, true>;
+template <class C> using MinRule = ExtremeRule<C, false>;
+
+// Flags are kept as bytes for bytes and as wide as the element otherwise, so that the loops vectorise.
+template <class C> struct FlagOf { using t = int32_t; };
+template <> struct FlagOf<uint8_t> { using t = uint8_t; };
+template <> struct FlagOf<int64_t> { using t = int64_t; };
+template <> struct FlagOf<double> { using t = int64_t; };
+
+template <class C, bool kAny>
+struct FlagRule {
+    using Element = C;
+    using Lane = typename FlagOf<C>::t;
+    using Acc = Lane;
+    using Out = bool;
+    static Lane start() { return kAny ? 0 : 1; }
+    static Lane step(Lane a, C x, double) { return join(a, Lane(x != C(0))); }
+    static Lane join(Lane a, Lane b) { return kAny ? Lane(a | b) : Lane(a & b); }
+    static Acc initial() { return start(); }
+    static Acc merge(Acc a, Acc b) { return join(a, b); }
+    static bool finish(Acc a, double) { return a != 0; }
+};
+template <class C> using AnyRule = FlagRule<C, true>;
+template <class C> using AllRule = FlagRule<C, false>;
+
+template <class C, bool kNumbers>
+struct CountRule {
+    using Element = C;
+    using Lane = std::conditional_t<sizeof(C) == 8, int64_t, int32_t>;
+    using Acc = int64_t;
+    using Out = int64_t;
+    static Lane start() { return 0; }
+    static Lane step(Lane a, C x, double) { return a + Lane(kNumbers ? !is_nan(x) : x != C(0)); }
+    static Lane join(Lane a, Lane b) { return a + b; }
+    static Acc initial() { return 0; }
+    static Acc merge(Acc a, Acc b) { return a + b; }
+    static Out finish(Acc a, double) { return a; }
+};
+template <class C> using CountNonzeroRule = CountRule<C, false>;
+template <class C> using CountNumbersRule = CountRule<C, true>;
+
+template <class C>
+struct SumAbsRule {
+    using Element = C;
+    using Lane = real_t<C>;
+    using Acc = double;
+    using Out = real_t<C>;
+    static Lane start() { return 0; }
+    static Lane step(Lane a, C x, double) { return a + std::abs(x); }
+    static Lane join(Lane a, Lane b) { return a + b; }
+    static Acc initial() { return 0; }
+    static Acc merge(Acc a, Acc b) { return a + b; }
+    static Out finish(Acc a, double) { return static_cast<Out>(a); }
+};
+
+template <class C>
+struct SumSquaresRule : SumAbsRule<C> {
+    using Lane = real_t<C>;
+    static Lane step(Lane a, C x, double) {
+        if constexpr (is_complex_v<C>) return a + (x.real() * x.real() + x.imag() * x.imag());
+        else return a + x * x;
+    }
+    static real_t<C> finish(double a, double) { return static_cast<real_t<C>>(std::sqrt(a)); }
+};
+
+template <class C>
+struct SumPowRule : SumAbsRule<C> {
+    using Lane = real_t<C>;
+    static Lane step(Lane a, C x, double p) { return a + std::pow(std::abs(x), Lane(p)); }
+    static real_t<C> finish(double a, double p) { return static_cast<real_t<C>>(std::pow(a, 1 / p)); }
+};
+
+// One value of a tile of at most kReduceTile elements.
+template <class R>
+typename R::Lane fold(const typename R::Element* x, int64_t n, double p) {
+    using Lane = typename R::Lane;
+    return fold_with<Lane>(n, R::start(), [x, p](Lane a, int64_t i) { return R::step(a, x[i], p); }, [](Lane a, Lane b) { return R::join(a, b); });
+}
+
+constexpr int64_t kRowsAtOnce = 64;  // rows that are summed in a lane before they go to the accumulator
+
+template <class R>
+void fold_columns(typename R::Lane* lanes, const typename R::Element* x, int64_t row_step, int64_t rows, int64_t cols, double p) {
+    for (int64_t j = 0; j < cols; ++j) lanes[j] = R::start();
+    int64_t i = 0;
+    for (; i + 4 <= rows; i += 4) {
+        const auto *a = x + i * row_step, *b = a + row_step, *c = b + row_step, *d = c + row_step;
+        for (int64_t j = 0; j < cols; ++j)
+            lanes[j] = R::step(R::step(R::step(R::step(lanes[j], a[j], p), b[j], p), c[j], p), d[j], p);
+    }
+    for (; i < rows; ++i) {
+        const auto* a = x + i * row_step;
+        for (int64_t j = 0; j < cols; ++j) lanes[j] = R::step(lanes[j], a[j], p);
+    }
+}
+
+template <class R>
+struct Simple {
+    using C = typename R::Element;
+    using Acc = typename R::Acc;
+
+    static void init(void* acc, int64_t cap) {
+        for (int64_t j = 0; j < cap; ++j) static_cast<Acc*>(acc)[j] = R::initial();
+    }
+    static void row(void* acc, int64_t, int64_t slot, const void* x, int64_t n, int64_t, double p) {
+        Acc a = static_cast<Acc*>(acc)[slot];
+        for (int64_t i = 0; i < n; i += kReduceTile)
+            a = R::merge(a, Acc(fold<R>(static_cast<const C*>(x) + i, std::min(kReduceTile, n - i), p)));
+        static_cast<Acc*>(acc)[slot] = a;
+    }
+    static void columns(void* acc, int64_t, const void* x, int64_t row_step, int64_t rows, int64_t cols, int64_t, double p) {
+        typename R::Lane lanes[kReduceColumns];
+        for (int64_t i = 0; i < rows; i += kRowsAtOnce) {
+            fold_columns<R>(lanes, static_cast<const C*>(x) + i * row_step, row_step, std::min(kRowsAtOnce, rows - i), cols, p);
+            for (int64_t j = 0; j < cols; ++j) static_cast<Acc*>(acc)[j] = R::merge(static_cast<Acc*>(acc)[j], Acc(lanes[j]));
+        }
+    }
+    static void merge(void* acc, const void* later, int64_t, int64_t n) {
+        for (int64_t j = 0; j < n; ++j)
+            static_cast<Acc*>(acc)[j] = R::merge(static_cast<Acc*>(acc)[j], static_cast<const Acc*>(later)[j]);
+    }
+    static void finish(void* out, void*, const void* acc, int64_t, int64_t n, double p) {
+        for (int64_t j = 0; j < n; ++j) static_cast<typename R::Out*>(out)[j] = R::finish(static_cast<const Acc*>(acc)[j], p);
+    }
+    static constexpr ReduceKernels kernels() {
+        return {sizeof(Acc), init, row, columns, merge, finish, DTypeOf<typename R::Out>::value, DTypeOf<typename R::Out>::value};
+    }
+};
+
+// ---- mean and variance: counts, means and squared deviations of tiles are merged (Chan, Golub, LeVeque)
+
+template <class C>
+struct Deviation {  // the sum of x - shift
+    using Element = C;
+    using Lane = C;
+    static C start() { return 0; }
+    static C join(C a, C b) { return a + b; }
+    static C step(C a, C x, double shift) { return a + (x - C(shift)); }
+};
+template <class C>
+struct SquaredDeviation : Deviation<C> {
+    static C step(C a, C x, double shift) {
+        C d = x - C(shift);
+        return a + d * d;
+    }
+};
+
+template <class C>
+struct Moments {
+    // Layout: counts[cap], means[cap], squares[cap].
+    static void init(void* acc, int64_t cap) {
+        for (int64_t j = 0; j < 3 * cap; ++j) static_cast<double*>(acc)[j] = 0;
+    }
+    static void add(double* acc, int64_t cap, int64_t j, double n, double mean, double squares) {
+        double &count = acc[j], &old_mean = acc[cap + j], &old_squares = acc[2 * cap + j];
+        if (n == 0) return;
+        double total = count + n, delta = mean - old_mean;
+        if (count == 0) old_mean = mean;  // also keeps an infinite mean from becoming NaN through 0 * inf
+        else old_mean += delta * (n / total);
+        old_squares += squares + (count == 0 ? 0 : delta * delta * (count * n / total));
+        count = total;
+    }
+    static void row(void* acc, int64_t cap, int64_t slot, const void* from, int64_t n, int64_t, double) {
+        const C* x = static_cast<const C*>(from);
+        for (int64_t i = 0; i < n; i += kReduceTile) {
+            int64_t m = std::min(kReduceTile, n - i);
+            C shift = static_cast<C>(double(fold<SumRule<C>>(x + i, m, 0)) / double(m));
+            double off = fold<Deviation<C>>(x + i, m, shift), squares = fold<SquaredDeviation<C>>(x + i, m, shift);
+            add(static_cast<double*>(acc), cap, slot, double(m), shift + off / double(m), squares - off * off / double(m));
+        }
+    }
+    static void columns(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t cols, int64_t, double) {
+        C shift[kReduceColumns], off[kReduceColumns], squares[kReduceColumns];
+        for (int64_t i = 0; i < rows; i += kRowsAtOnce) {
+            const C* x = static_cast<const C*>(from) + i * row_step;
+            int64_t m = std::min(kRowsAtOnce, rows - i);
+            fold_columns<SumRule<C>>(shift, x, row_step, m, cols, 0);
+            for (int64_t j = 0; j < cols; ++j) {
+                shift[j] /= C(m);
+                off[j] = squares[j] = 0;
+            }
+            for (int64_t k = 0; k < m; ++k)
+                for (int64_t j = 0; j < cols; ++j) {
+                    C d = x[k * row_step + j] - shift[j];
+                    off[j] += d;
+                    squares[j] += d * d;
+                }
+            for (int64_t j = 0; j < cols; ++j)
+                add(static_cast<double*>(acc), cap, j, double(m), shift[j] + double(off[j]) / double(m),
+                    squares[j] - double(off[j]) * double(off[j]) / double(m));
+        }
+    }
+    static void merge(void* acc, const void* later, int64_t cap, int64_t n) {
+        const double* other = static_cast<const double*>(later);
+        for (int64_t j = 0; j < n; ++j) add(static_cast<double*>(acc), cap, j, other[j], other[cap + j], other[2 * cap + j]);
+    }
+    static void finish(void* out, void* second, const void* acc, int64_t cap, int64_t n, double correction) {
+        const double* a = static_cast<const double*>(acc);
+        for (int64_t j = 0; j < n; ++j) {
+            double free = std::max(a[j] - correction, 0.0), squares = a[2 * cap + j];
+            static_cast<C*>(out)[j] = static_cast<C>((squares < 0 ? 0 : squares) / free);
+            if (second) static_cast<C*>(second)[j] = static_cast<C>(a[j] == 0 ? std::numeric_limits<double>::quiet_NaN() : a[cap + j]);
+        }
+    }
+    static constexpr ReduceKernels kernels() {
+        return {3 * sizeof(double), init, row, columns, merge, finish, DTypeOf<C>::value, DTypeOf<C>::value};
+    }
+};
+
+// ---- the index of an extreme
+
+template <class C, bool kMax>
+struct Arg {
+    using Rule = ExtremeRule<C, kMax>;
+    using Index = std::conditional_t<sizeof(C) == 8, int64_t, int32_t>;
+    // Layout: indices[cap] (-1: nothing yet), values[cap].
+    static int64_t* indices(void* acc) { return static_cast<int64_t*>(acc); }
+    static C* values(void* acc, int64_t cap) { return reinterpret_cast<C*>(indices(acc) + cap); }
+
+    // Whether a later value takes the place of an earlier one: strictly better, or the first NaN.
+    static bool beats(C x, C old) {
+        if constexpr (is_real_v<C>)
+            if (x != x || old != old) return x != x && old == old;
+        return kMax ? x > old : x < old;
+    }
+    static void init(void* acc, int64_t cap) {
+        for (int64_t j = 0; j < cap; ++j) indices(acc)[j] = -1;
+    }
+    static int64_t find(const C* x, int64_t n, C value) {
+        constexpr int kStep = 64;
+        const bool nan = is_nan(value);
+        int64_t i = 0;
+        for (; i + kStep <= n; i += kStep) {  // whole steps without a branch, so that they vectorise
+            Index found = 0;
+            if (nan)
+                for (int j = 0; j < kStep; ++j) found |= Index(is_nan(x[i + j]));
+            else
+                for (int j = 0; j < kStep; ++j) found |= Index(x[i + j] == value);
+            if (found) break;
+        }
+        while (!(nan ? is_nan(x[i]) : x[i] == value)) ++i;
+        return i;
+    }
+    static void row(void* acc, int64_t cap, int64_t slot, const void* from, int64_t n, int64_t first, double) {
+        int64_t& index = indices(acc)[slot];
+        C& best = values(acc, cap)[slot];
+        for (int64_t i = 0; i < n; i += kReduceTile) {
+            const C* x = static_cast<const C*>(from) + i;
+            int64_t m = std::min(kReduceTile, n - i);
+            C value = fold<Rule>(x, m, 0);
+            if (index >= 0 && !beats(value, best)) continue;
+            best = value;
+            index = first + i + find(x, m, value);
+        }
+    }
+    static void columns(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t cols, int64_t first, double) {
+        C best[kReduceColumns];
+        Index at[kReduceColumns];
+        for (int64_t i = 0; i < rows; i += kReduceTile) {
+            const C* x = static_cast<const C*>(from) + i * row_step;
+            const Index m = static_cast<Index>(std::min(kReduceTile, rows - i));
+            for (int64_t j = 0; j < cols; ++j) {
+                best[j] = x[j];
+                at[j] = 0;
+            }
+            for (Index k = 1; k < m; ++k) {
+                const C* y = x + k * row_step;
+                for (int64_t j = 0; j < cols; ++j) {
+                    bool better = kMax ? y[j] > best[j] : y[j] < best[j];
+                    if constexpr (is_real_v<C>) better |= (y[j] != y[j]) & (best[j] == best[j]);
+                    best[j] = better ? y[j] : best[j];
+                    at[j] = better ? k : at[j];
+                }
+            }
+            for (int64_t j = 0; j < cols; ++j) take(acc, cap, j, first + i + at[j], best[j]);
+        }
+    }
+    static void take(void* acc, int64_t cap, int64_t j, int64_t index, C value) {
+        if (index < 0 || (indices(acc)[j] >= 0 && !beats(value, values(acc, cap)[j]))) return;
+        indices(acc)[j] = index;
+        values(acc, cap)[j] = value;
+    }
+    static void merge(void* acc, const void* later, int64_t cap, int64_t n) {
+        void* other = const_cast<void*>(later);
+        for (int64_t j = 0; j < n; ++j) take(acc, cap, j, indices(other)[j], values(other, cap)[j]);
+    }
+    static void finish(void* out, void* second, const void* acc, int64_t cap, int64_t n, double) {
+        void* a = const_cast<void*>(acc);
+        for (int64_t j = 0; j < n; ++j) {
+            if (out) static_cast<int64_t*>(out)[j] = indices(a)[j];
+            if (second) static_cast<C*>(second)[j] = values(a, cap)[j];
+        }
+    }
+    static constexpr ReduceKernels kernels() {
+        return {sizeof(int64_t) + sizeof(C), init, row, columns, merge, finish, DType::Int64, DTypeOf<C>::value};
+    }
+};
+
+template <template <class> class Rule, class... C>
+constexpr void set(ReduceTable& table, Reduction kind) {
+    auto& row = table.kernels[static_cast<int>(kind)];
+    auto place = [](DType t) {
+        switch (t) {
+            case DType::UInt8: return ReduceType::Byte;
+            case DType::Int64: return ReduceType::Int64;
+            case DType::Float32: return ReduceType::Float;
+            case DType::Float64: return ReduceType::Double;
+            case DType::Complex64: return ReduceType::ComplexFloat;
+            default: return ReduceType::ComplexDouble;
+        }
+    };
+    ((row[static_cast<int>(place(DTypeOf<C>::value))] = Simple<Rule<C>>::kernels()), ...);
+}
+
+constexpr ReduceTable make_table() {
+    using C64 = std::complex<float>;
+    using C128 = std::complex<double>;
+    ReduceTable table;
+    set<SumRule, uint8_t, int64_t, float, double, C64, C128>(table, Reduction::Sum);
+    set<NanSumRule, uint8_t, int64_t, float, double>(table, Reduction::NanSum);
+    set<ProdRule, int64_t, float, double, C64, C128>(table, Reduction::Prod);
+    set<MaxRule, uint8_t, int64_t, float, double>(table, Reduction::Max);
+    set<MinRule, uint8_t, int64_t, float, double>(table, Reduction::Min);
+    set<AnyRule, uint8_t, int64_t, float, double, C64, C128>(table, Reduction::Any);
+    set<AllRule, uint8_t, int64_t, float, double, C64, C128>(table, Reduction::All);
+    set<CountNonzeroRule, uint8_t, int64_t, float, double, C64, C128>(table, Reduction::CountNonzero);
+    set<CountNumbersRule, uint8_t, int64_t, float, double>(table, Reduction::CountNumbers);
+    set<SumAbsRule, float, double, C64, C128>(table, Reduction::SumAbs);
+    set<SumSquaresRule, float, double, C64, C128>(table, Reduction::SumSquares);
+    set<SumPowRule, float, double, C64, C128>(table, Reduction::SumPow);
+    auto put = [&](Reduction kind, ReduceType type, const ReduceKernels& kernels) {
+        table.kernels[static_cast<int>(kind)][static_cast<int>(type)] = kernels;
+    };
+    put(Reduction::Moments, ReduceType::Float, Moments<float>::kernels());
+    put(Reduction::Moments, ReduceType::Double, Moments<double>::kernels());
+    put(Reduction::ArgMax, ReduceType::Int64, Arg<int64_t, true>::kernels());
+    put(Reduction::ArgMax, ReduceType::Float, Arg<float, true>::kernels());
+    put(Reduction::ArgMax, ReduceType::Double, Arg<double, true>::kernels());
+    put(Reduction::ArgMin, ReduceType::Int64, Arg<int64_t, false>::kernels());
+    put(Reduction::ArgMin, ReduceType::Float, Arg<float, false>::kernels());
+    put(Reduction::ArgMin, ReduceType::Double, Arg<double, false>::kernels());
+    return table;
+}
+
+}  // namespace
+
+extern const ReduceTable reduce_table;
+constinit const ReduceTable reduce_table = make_table();  // constant: no code of this instruction set may run at start
+
+}  // namespace taeda::cpu::TAEDA_ISA
