@@ -1,0 +1,249 @@
+// The walks of indexing.h: one loop for each element width (moving) or dtype (combining).
+#include "cpu/indexing.h"
+
+#include <atomic>
+
+#include "cpu/copy.h"
+#include "tensor/loop_plan.h"
+#include "tensor/views.h"
+
+namespace taeda::cpu {
+
+namespace {
+
+constexpr int64_t kGrain = 16384;
+
+struct Bytes16 {
+    uint64_t low, high;
+};
+
+// What one run needs: pointers and byte strides of plain, table and index.
+struct Run {
+    char* const* at;
+    int64_t plain, table, index;
+    int64_t step;   // bytes
+    uint64_t size;  // as unsigned, so that one comparison catches negative indices too
+    int64_t n;
+
+    bool is_good(int64_t i) const { return static_cast<uint64_t>(i) < size; }
+};
+
+inline int64_t index_at(const char* p) { return *reinterpret_cast<const int64_t*>(p); }
+
+template <class T>
+bool gather_run(const Run& run) {
+    char* out = run.at[0];
+    const char *table = run.at[1], *index = run.at[2];
+    if (run.index == 0) {  // one row of the table
+        int64_t i = index_at(index);
+        if (!run.is_good(i)) return false;
+        table += i * run.step;
+        if (run.plain == sizeof(T) && run.table == sizeof(T)) std::memcpy(out, table, static_cast<size_t>(run.n) * sizeof(T));
+        else
+            for (int64_t k = 0; k < run.n; ++k) *reinterpret_cast<T*>(out + k * run.plain) = *reinterpret_cast<const T*>(table + k * run.table);
+        return true;
+    }
+    bool good = true;
+    for (int64_t k = 0; k < run.n; ++k) {
+        int64_t i = index_at(index + k * run.index);
+        if (!run.is_good(i)) [[unlikely]] {
+            good = false;
+            continue;
+        }
+        *reinterpret_cast<T*>(out + k * run.plain) = *reinterpret_cast<const T*>(table + k * run.table + i * run.step);
+    }
+    return good;
+}
+
+template <class T, class F>
+bool scatter_run(const Run& run, F&& combine) {
+    const char *source = run.at[0], *index = run.at[2];
+    char* table = run.at[1];
+    if (run.index == 0) {
+        int64_t i = index_at(index);
+        if (!run.is_good(i)) return false;
+        table += i * run.step;
+        if (run.plain == sizeof(T) && run.table == sizeof(T)) {
+            T* to = reinterpret_cast<T*>(table);
+            const T* from = reinterpret_cast<const T*>(source);
+            for (int64_t k = 0; k < run.n; ++k) combine(to[k], from[k]);
+        } else {
+            for (int64_t k = 0; k < run.n; ++k)
+                combine(*reinterpret_cast<T*>(table + k * run.table), *reinterpret_cast<const T*>(source + k * run.plain));
+        }
+        return true;
+    }
+    bool good = true;
+    for (int64_t k = 0; k < run.n; ++k) {
+        int64_t i = index_at(index + k * run.index);
+        if (!run.is_good(i)) [[unlikely]] {
+            good = false;
+            continue;
+        }
+        combine(*reinterpret_cast<T*>(table + k * run.table + i * run.step), *reinterpret_cast<const T*>(source + k * run.plain));
+    }
+    return good;
+}
+
+template <class T>
+inline void add_to(T& to, T from) {
+    if constexpr (std::is_same_v<T, bool>) to = to || from;
+    else to = convert<T>(static_cast<compute_t<T>>(convert<compute_t<T>>(to) + convert<compute_t<T>>(from)));
+}
+
+template <class T>
+inline void multiply_to(T& to, T from) {
+    if constexpr (std::is_same_v<T, bool>) to = to && from;
+    else to = convert<T>(static_cast<compute_t<T>>(convert<compute_t<T>>(to) * convert<compute_t<T>>(from)));
+}
+
+// A NaN wins on either side.
+template <class T, bool kMax>
+inline void extreme_to(T& to, T from) {
+    auto a = convert<compute_t<T>>(to), b = convert<compute_t<T>>(from);
+    if (b != b || (a == a && (kMax ? b > a : b < a))) to = from;
+}
+
+template <class T>
+bool combine_run(const Run& run, Combine how) {
+    switch (how) {
+        case Combine::Add: return scatter_run<T>(run, [](T& to, T from) { add_to(to, from); });
+        case Combine::Multiply: return scatter_run<T>(run, [](T& to, T from) { multiply_to(to, from); });
+        case Combine::Min:
+            if constexpr (!is_complex_v<T>) return scatter_run<T>(run, [](T& to, T from) { extreme_to<T, false>(to, from); });
+            break;
+        case Combine::Max:
+            if constexpr (!is_complex_v<T>) return scatter_run<T>(run, [](T& to, T from) { extreme_to<T, true>(to, from); });
+            break;
+        case Combine::Assign: break;
+    }
+    fail(ErrorKind::NotImplemented, "\"scatter_reduce\" not implemented for '", scalar_type_name(DTypeOf<T>::value), "'");
+}
+
+template <class F>
+decltype(auto) visit_width(size_t width, F&& f) {
+    switch (width) {
+        case 1: return f(Tag<uint8_t>{});
+        case 2: return f(Tag<uint16_t>{});
+        case 4: return f(Tag<uint32_t>{});
+        case 8: return f(Tag<uint64_t>{});
+        default: return f(Tag<Bytes16>{});
+    }
+}
+
+using RunFunction = bool (*)(const Run&, Combine);
+
+RunFunction gather_function(const Tensor& table) {
+    return visit_width(table.item_size(), []<class T>(Tag<T>) -> RunFunction { return [](const Run& run, Combine) { return gather_run<T>(run); }; });
+}
+
+RunFunction scatter_function(const Tensor& table, Combine how) {
+    if (how != Combine::Assign)
+        return visit_dtype(table.dtype(), []<class T>(Tag<T>) -> RunFunction { return [](const Run& run, Combine c) { return combine_run<T>(run, c); }; });
+    return visit_width(table.item_size(), []<class T>(Tag<T>) -> RunFunction {
+        return [](const Run& run, Combine) { return scatter_run<T>(run, [](T& to, T from) { to = from; }); };
+    });
+}
+
+bool run_part(const LoopPlan& plan, int64_t begin, int64_t end, const IndexWalk& walk, RunFunction function, Combine how) {
+    bool good = true;
+    const int64_t step = walk.step * static_cast<int64_t>(walk.table.item_size());
+    const uint64_t size = walk.size < 0 ? ~uint64_t{0} : static_cast<uint64_t>(walk.size);
+    plan.for_each_run(begin, end, [&](char* const* at, int64_t n) {
+        Run run{at, plan.byte_strides[0][0], plan.byte_strides[1][0], plan.byte_strides[2][0], step, size, n};
+        good &= function(run, how);
+    });
+    return good;
+}
+
+std::optional<int64_t> first_bad(const IndexWalk& walk) {
+    Tensor flat = contiguous(walk.index);
+    const int64_t* values = flat.data<int64_t>();
+    for (int64_t i = 0; i < flat.numel(); ++i)
+        if (values[i] < 0 || values[i] >= walk.size) return values[i];
+    return std::nullopt;
+}
+
+// The longest dimension along which two places never write the same element; -1 where there is none.
+int64_t dimension_to_divide(const IndexWalk& walk) {
+    int64_t best = -1;
+    for (int64_t d = 0; d < walk.index.dim(); ++d) {
+        if (walk.indexed >> d & 1) continue;
+        if (walk.index.sizes()[d] > 1 && (best < 0 || walk.index.sizes()[d] > walk.index.sizes()[best])) best = d;
+    }
+    return best;
+}
+
+}  // namespace
+
+std::optional<int64_t> gather_walk(const IndexWalk& walk) {
+    const Tensor operands[] = {walk.plain, walk.table, walk.index};
+    LoopPlan plan = plan_loop(walk.index.sizes(), operands);
+    RunFunction function = gather_function(walk.table);
+    std::atomic<bool> good{true};
+    ReleaseHostLock unlocked(plan.numel > kGrain);
+    parallel_for(0, plan.numel, kGrain, [&](int64_t begin, int64_t end) {
+        if (!run_part(plan, begin, end, walk, function, Combine::Assign)) good = false;
+    });
+    return good ? std::nullopt : first_bad(walk);
+}
+
+std::optional<int64_t> scatter_walk(const IndexWalk& walk, Combine how) {
+    const int64_t numel = walk.index.numel();
+    if (numel == 0) return std::nullopt;
+    RunFunction function = scatter_function(walk.table, how);
+    std::atomic<bool> good{true};
+    auto run_whole = [&](const IndexWalk& part) {
+        const Tensor operands[] = {part.plain, part.table, part.index};
+        LoopPlan plan = plan_loop(part.index.sizes(), operands);
+        if (!run_part(plan, 0, plan.numel, part, function, how)) good = false;
+    };
+    const int64_t divided = numel > kGrain ? dimension_to_divide(walk) : -1;
+    ReleaseHostLock unlocked(numel > kGrain);
+    if (divided < 0) {
+        run_whole(walk);
+    } else {
+        const int64_t size = walk.index.sizes()[divided];
+        parallel_for(0, size, std::max<int64_t>(1, kGrain * size / numel), [&](int64_t begin, int64_t end) {
+            IndexWalk part = walk;
+            for (Tensor* t : {&part.plain, &part.table, &part.index}) *t = views::narrow(*t, divided, begin, end - begin);
+            run_whole(part);
+        });
+    }
+    return good ? std::nullopt : first_bad(walk);
+}
+
+IndexWalk walk_along(const Tensor& table, const Tensor& plain, const Tensor& index, int64_t dim) {
+    Shape strides(table.strides());
+    const int64_t step = strides[dim];
+    strides[dim] = 0;
+    return {plain, alias(table, index.sizes(), strides, table.offset()), index, step, table.sizes()[dim], uint64_t{1} << dim};
+}
+
+Tensor checked_index(const Tensor& index, const char* operation) {
+    TAEDA_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32, operation, ": Expected dtype int32/int64 for index, but got ",
+                dtype_name(index.dtype()));
+    return to_dtype(index, DType::Int64);
+}
+
+Tensor at_least_1d(const Tensor& t) { return t.dim() == 0 ? views::unsqueeze(t, 0) : t; }
+
+void add_into(const Tensor& to, const Tensor& from) {
+    Tensor source = expand_to(from, to.sizes());
+    const Tensor operands[] = {to, source};
+    LoopPlan plan = plan_loop(to.sizes(), operands);
+    const bool divisible = !may_overlap_itself(to);
+    ReleaseHostLock unlocked(plan.numel > kGrain);
+    auto run = [&](int64_t begin, int64_t end) {
+        plan.for_each_run(begin, end, [&](char* const* at, int64_t n) {
+            visit_dtype(to.dtype(), [&]<class T>(Tag<T>) {
+                const int64_t a = plan.byte_strides[0][0], b = plan.byte_strides[1][0];
+                for (int64_t i = 0; i < n; ++i) add_to(*reinterpret_cast<T*>(at[0] + i * a), *reinterpret_cast<const T*>(at[1] + i * b));
+            });
+        });
+    };
+    if (divisible) parallel_for(0, plan.numel, kGrain, run);
+    else run(0, plan.numel);
+}
+
+}  // namespace taeda::cpu
