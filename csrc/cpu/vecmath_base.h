@@ -1,0 +1,65 @@
+// What the vectorisable functions share: every function here and in its siblings is straight-line code (conditions are
+// choices between values), so that a plain loop over it becomes vector instructions.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+// Inlined without exception: one call left in a loop keeps the whole loop from being vectorised.
+#define TAEDA_VM __attribute__((always_inline)) inline
+
+namespace taeda::cpu::TAEDA_ISA {
+
+inline constexpr float kInfinityF = std::numeric_limits<float>::infinity();
+inline constexpr float kNanF = std::numeric_limits<float>::quiet_NaN();
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// Adding and taking away 1.5 * 2^(fraction bits) rounds to an integer and leaves that integer in the low bits: no
+// conversion instruction (AVX2 has none for 64 bits), and NaN is harmless.
+inline constexpr float kRoundF = 12582912.0f;
+inline constexpr double kRound = 6755399441055744.0;
+
+// Coefficients lowest first, by Horner's rule.
+template <class T>
+TAEDA_VM T polynomial(T, T c0) {
+    return c0;
+}
+template <class T, class... Rest>
+TAEDA_VM T polynomial(T x, T c0, Rest... rest) {
+    return polynomial(x, rest...) * x + c0;
+}
+
+TAEDA_VM float vm_sqrt(float x) { return __builtin_sqrtf(x); }
+TAEDA_VM double vm_sqrt(double x) { return __builtin_sqrt(x); }
+TAEDA_VM float vm_rsqrt(float x) { return 1.0f / __builtin_sqrtf(x); }
+TAEDA_VM double vm_rsqrt(double x) { return 1.0 / __builtin_sqrt(x); }
+TAEDA_VM float vm_floor(float x) { return __builtin_floorf(x); }
+TAEDA_VM double vm_floor(double x) { return __builtin_floor(x); }
+TAEDA_VM float vm_ceil(float x) { return __builtin_ceilf(x); }
+TAEDA_VM double vm_ceil(double x) { return __builtin_ceil(x); }
+TAEDA_VM float vm_trunc(float x) { return __builtin_truncf(x); }
+TAEDA_VM double vm_trunc(double x) { return __builtin_trunc(x); }
+// The rounding mode is the default one throughout: to nearest, ties to even.
+TAEDA_VM float vm_round_even(float x) { return __builtin_rintf(x); }
+TAEDA_VM double vm_round_even(double x) { return __builtin_rint(x); }
+TAEDA_VM float vm_abs(float x) { return __builtin_fabsf(x); }
+TAEDA_VM double vm_abs(double x) { return __builtin_fabs(x); }
+TAEDA_VM float vm_copysign(float x, float y) { return __builtin_copysignf(x, y); }
+TAEDA_VM double vm_copysign(double x, double y) { return __builtin_copysign(x, y); }
+
+// NaN where either is NaN.
+template <class T>
+TAEDA_VM T vm_max_nan(T x, T y) {
+    T larger = x > y ? x : y;  // y where x is NaN, and where y is
+    return x != x ? x : larger;
+}
+template <class T>
+TAEDA_VM T vm_min_nan(T x, T y) {
+    T smaller = x < y ? x : y;
+    return x != x ? x : smaller;
+}
+
+}  // namespace taeda::cpu::TAEDA_ISA

@@ -1,0 +1,190 @@
+// Functions of double: exponentials and logarithms vectorise (<= 2 ulp); the rest are the C library's, which are right
+// and slower. The `quick_` functions are the accurate middle steps of float functions: relative error below 2^-36.
+#pragma once
+
+#include "cpu/vecmath_base.h"
+
+namespace taeda::cpu::TAEDA_ISA {
+
+inline constexpr double kLog2E = 1.4426950408889634, kLn2High = 6.93147180369123816490e-01, kLn2Low = 1.90821492927058770002e-10;
+
+// 2^n for an integer n that was rounded by adding kRound: its low 12 bits are the exponent to be.
+TAEDA_VM double power_of_two(double rounded) {
+    return std::bit_cast<double>((std::bit_cast<uint64_t>(rounded) + 1023) << 52);
+}
+
+// p * 2^n in two steps, so that a subnormal result is rounded once and a large one overflows to infinity.
+TAEDA_VM double scale(double p, double n) {
+    double half = n * 0.5 + kRound, first = half - kRound;
+    return p * power_of_two(half) * power_of_two((n - first) + kRound);
+}
+
+// ---- exponentials
+
+TAEDA_VM double exp_polynomial(double r) {
+    double q = polynomial(r, 0.5, 1.6666666666666666e-1, 4.1666666666666331e-2, 8.3333333333337715e-3, 1.3888888889227132e-3,
+                          1.9841269845076845e-4, 2.4801586180248563e-5, 2.7557296632570279e-6, 2.7558741179785405e-7,
+                          2.5086847502692489e-8, 2.0290234422920983e-9);
+    return 1.0 + (r + r * r * q);
+}
+
+TAEDA_VM double vm_exp(double x) {
+    double c = x > 710.0 ? 710.0 : x;
+    c = c < -746.0 ? -746.0 : c;
+    double n = (c * kLog2E + kRound) - kRound;
+    double r = (c - n * kLn2High) - n * kLn2Low;
+    return scale(exp_polynomial(r), n);
+}
+
+TAEDA_VM double vm_exp2(double x) {
+    double c = x > 1025.0 ? 1025.0 : x;
+    c = c < -1080.0 ? -1080.0 : c;
+    double n = (c + kRound) - kRound, r = c - n;
+    double q = polynomial(r, 6.9314718055994531e-1, 2.4022650695910071e-1, 5.5504108664821701e-2, 9.6181291076284785e-3,
+                          1.3333558146389773e-3, 1.5403530393374294e-4, 1.5252733856887404e-5, 1.3215486804169537e-6,
+                          1.0178050929995245e-7, 7.0548996262818082e-9, 4.4567172528860833e-10, 2.5725214437813053e-11);
+    return scale(1.0 + r * q, n);
+}
+
+TAEDA_VM double vm_expm1(double x) {
+    double c = x > 710.0 ? 710.0 : x;
+    c = c < -40.0 ? -40.0 : c;
+    double n = (c * kLog2E + kRound) - kRound;
+    double r = (c - n * kLn2High) - n * kLn2Low;
+    double q = polynomial(r, 1.6666666666666667e-1, 4.1666666666666679e-2, 8.3333333333333371e-3, 1.3888888888877047e-3,
+                          1.9841269841249797e-4, 2.4801587341405095e-5, 2.7557319271661275e-6, 2.755725855369948e-7,
+                          2.5052051467834652e-8, 2.0919693702610112e-9, 1.6092408783764226e-10);
+    double p = r + (0.5 * r * r + r * r * r * q);
+    // 2^n * p + (2^n - 1) with half of 2^n, which is finite where the result is.
+    double half = power_of_two((n - 1.0) + kRound);
+    double value = 2.0 * (p * half + (half - 0.5));
+    return vm_abs(x) < 1e-17 ? x : value;
+}
+
+// 2^t for |t| < 1022
+TAEDA_VM double quick_exp2(double t) {
+    double rounded = t + kRound, r = t - (rounded - kRound);
+    double q = polynomial(r, 6.9314718054549913e-1, 2.4022650695899123e-1, 5.5504109429304314e-2, 9.6181291251354984e-3,
+                          1.3333448926037965e-3, 1.5403488505554855e-4, 1.5310513696789488e-5, 1.3246583994397571e-6);
+    return (1.0 + r * q) * power_of_two(rounded);
+}
+
+// ---- logarithms
+
+// x = 2^exponent * (1 + fraction) with sqrt(1/2) <= 1 + fraction < sqrt(2); x positive and normal.
+struct SplitDouble {
+    double exponent, fraction;
+};
+TAEDA_VM SplitDouble split(double x) {
+    constexpr uint64_t kSqrtHalf = 0x3fe6a09e667f3bcdu, kOne = 0x3ff0000000000000u, kFraction = 0x000fffffffffffffu;
+    uint64_t bits = std::bit_cast<uint64_t>(x) + (kOne - kSqrtHalf);
+    double mantissa = std::bit_cast<double>((bits & kFraction) + kSqrtHalf);
+    double exponent = std::bit_cast<double>((bits >> 52) | 0x4330000000000000u) - (4503599627370496.0 + 1023.0);
+    return {exponent, mantissa - 1.0};
+}
+TAEDA_VM SplitDouble split_any(double x) {
+    bool subnormal = x < 0x1p-1022;
+    SplitDouble parts = split(subnormal ? x * 0x1p54 : x);
+    parts.exponent -= subnormal ? 54.0 : 0.0;
+    return parts;
+}
+
+// log(1 + f) = f - half_square + rest, where half_square = f * f / 2: the caller adds them in an order that keeps the digits.
+struct LogParts {
+    double half_square, rest;
+};
+TAEDA_VM LogParts log_parts(double f) {
+    double s = f / (2.0 + f), z = s * s, half_square = 0.5 * f * f;
+    double p = polynomial(z, 6.6666666666666735e-1, 3.9999999999414343e-1, 2.8571428742471281e-1, 2.2222198563743284e-1,
+                          1.8183564858533459e-1, 1.5314035917812444e-1, 1.4796105779095007e-1);
+    return {half_square, s * (half_square + z * p)};
+}
+
+TAEDA_VM double log_edges(double x, double value) {
+    double edge = x == 0.0 ? -kInfinity : kNan;
+    double finite = x == kInfinity ? x : value;
+    return x > 0.0 ? finite : edge;
+}
+
+TAEDA_VM double vm_log(double x) {
+    SplitDouble parts = split_any(x);
+    LogParts log = log_parts(parts.fraction);
+    double low = log.rest + parts.exponent * kLn2Low;
+    return log_edges(x, parts.exponent * kLn2High - ((log.half_square - low) - parts.fraction));
+}
+
+// log(x) / log(base) = exponent * unit + log(1 + f) * factor; `factor` and `unit` come in two pieces of which the first
+// has few enough digits for its products to be exact.
+TAEDA_VM double scaled_log(double x, double factor_high, double factor_low, double unit_high, double unit_low) {
+    SplitDouble parts = split_any(x);
+    LogParts log = log_parts(parts.fraction);
+    double high = std::bit_cast<double>(std::bit_cast<uint64_t>(parts.fraction - log.half_square) & 0xffffffff00000000u);
+    double low = ((parts.fraction - high) - log.half_square) + log.rest;
+    double main = parts.exponent * unit_high, product = high * factor_high;
+    double small = low * factor_high + (low + high) * factor_low + parts.exponent * unit_low;
+    double sum = main + product;
+    return log_edges(x, sum + (((main - sum) + product) + small));
+}
+TAEDA_VM double vm_log2(double x) { return scaled_log(x, 0x1.71548p+0, -0x1.35a8fa03d1106p-21, 1.0, 0.0); }
+TAEDA_VM double vm_log10(double x) {
+    return scaled_log(x, 0x1.bcb7cp-2, -0x1.d5b235e39ab2bp-23, 0x1.34413509f8p-2, -0x1.80433b83b532ap-44);
+}
+
+TAEDA_VM double vm_log1p(double x) {
+    double u = 1.0 + x;
+    double lost = x >= 1.0 ? 1.0 - (u - x) : x - (u - 1.0);  // what the sum rounded away
+    SplitDouble parts = split(u);
+    double e = parts.exponent > 1000.0 ? 1000.0 : parts.exponent;  // beyond, nothing that counts was lost
+    double f = parts.fraction + lost * power_of_two(kRound - e);
+    LogParts log = log_parts(f);
+    double low = log.rest + parts.exponent * kLn2Low;
+    double value = parts.exponent * kLn2High - ((log.half_square - low) - f);
+    double edge = x == -1.0 ? -kInfinity : kNan;
+    value = x > -1.0 ? value : edge;
+    value = x == kInfinity ? x : value;
+    return vm_abs(x) < 1e-17 ? x : value;
+}
+
+// log2 of a positive normal number; a logarithm near zero keeps its relative precision
+TAEDA_VM double quick_log2(double x) {
+    SplitDouble parts = split(x);
+    double s = parts.fraction / (2.0 + parts.fraction);
+    return parts.exponent + s * polynomial(s * s, 2.8853900817778496, 9.6179669411405055e-1, 5.7707794217000198e-1,
+                                           4.1220927115437926e-1, 3.1990495822173821e-1, 2.829103318065996e-1);
+}
+
+// ---- hyperbolic functions
+
+TAEDA_VM double vm_tanh(double x) {
+    double a = vm_abs(x), t = vm_expm1(2.0 * (a > 350.0 ? 350.0 : a));
+    return vm_copysign(t / (t + 2.0), x);
+}
+TAEDA_VM double vm_sinh(double x) {
+    double a = vm_abs(x), t = vm_expm1(a), root = vm_exp(0.5 * a);
+    return vm_copysign(a > 709.0 ? (0.5 * root) * root : 0.5 * (t + t / (t + 1.0)), x);
+}
+TAEDA_VM double vm_cosh(double x) {
+    double a = vm_abs(x), root = vm_exp(0.5 * a), e = vm_exp(a);
+    return a > 709.0 ? (0.5 * root) * root : 0.5 * (e + 1.0 / e);
+}
+
+// ---- the C library's
+
+inline double vm_sin(double x) { return std::sin(x); }
+inline double vm_cos(double x) { return std::cos(x); }
+inline double vm_tan(double x) { return std::tan(x); }
+inline double vm_asin(double x) { return std::asin(x); }
+inline double vm_acos(double x) { return std::acos(x); }
+inline double vm_atan(double x) { return std::atan(x); }
+inline double vm_atan2(double y, double x) { return std::atan2(y, x); }
+inline double vm_asinh(double x) { return std::asinh(x); }
+inline double vm_acosh(double x) { return std::acosh(x); }
+inline double vm_atanh(double x) { return std::atanh(x); }
+inline double vm_erf(double x) { return std::erf(x); }
+inline double vm_erfc(double x) { return std::erfc(x); }
+inline double vm_pow(double x, double y) { return std::pow(x, y); }
+inline double vm_cbrt(double x) { return std::cbrt(x); }
+inline double vm_hypot(double x, double y) { return std::hypot(x, y); }
+inline double vm_fmod(double x, double y) { return std::fmod(x, y); }
+
+}  // namespace taeda::cpu::TAEDA_ISA
