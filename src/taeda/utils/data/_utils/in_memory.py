@@ -71,7 +71,7 @@ def _slices_of(whole, tensors: tuple, batch_sampler: BatchSampler) -> Iterator[l
 
 def _batch_taker(tensors: tuple) -> Callable | None:
     """The core's function that takes a batch of rows from all tensors in one call; None where it does not apply."""
-    take = getattr(getattr(getattr(taeda, "_C", None), "data", None), "take_rows", None)
+    take = getattr(getattr(getattr(taeda, "_C", None), "loading", None), "take_rows", None)
     if take is None:
         return None
     plain = all(not t.requires_grad and t.device.type == "cpu" and t.is_contiguous() for t in tensors)
