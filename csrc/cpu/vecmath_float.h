@@ -177,12 +177,11 @@ TAEDA_VM Angle reduce_turn(double high, double low) {
 // Any finite float: its 24 bits as an integer, times the power of two's own part of a turn out of a table.
 TAEDA_VM Angle reduce(float x) {
     int32_t bits = std::bit_cast<int32_t>(x), field = (bits >> 23) & 0xff;
-    int32_t whole = (bits & 0x007fffff) | (field ? 0x00800000 : 0);
-    int32_t place = field > 254 ? 254 : field;
+    int32_t whole = (bits & 0x007fffff) | (field == 0 ? 0 : 0x00800000);
     double m = static_cast<double>(bits < 0 ? -whole : whole);
-    return reduce_turn(m * kQuadrantUnits[place].high, m * kQuadrantUnits[place].low);
+    return reduce_turn(m * kQuadrantUnitHigh[field], m * kQuadrantUnitLow[field]);
 }
-// |x| < 2^23, without the table: about twice as fast.
+// |x| < 2^23, without the table.
 TAEDA_VM Angle reduce_bounded(float x) {
     double a = x, n = (a * 0.63661977236758134 + kRound) - kRound;
     double r = (a - n * 0x1.921fb54p+0) - n * 0x1.10b4611a62633p-30;
@@ -225,13 +224,36 @@ TAEDA_VM float tan_of(Angle angle, float x) {
     return vm_abs(x) < kInfinityF ? value : kNanF;
 }
 
-TAEDA_VM float vm_sin(float x) { return sin_of(reduce(x), x); }
-TAEDA_VM float vm_cos(float x) { return cos_of(reduce(x), x); }
-TAEDA_VM float vm_tan(float x) { return tan_of(reduce(x), x); }
-// For loops that know |x| < kTrigBound.
+TAEDA_VM float vm_sin_any(float x) { return sin_of(reduce(x), x); }
+TAEDA_VM float vm_cos_any(float x) { return cos_of(reduce(x), x); }
+TAEDA_VM float vm_tan_any(float x) { return tan_of(reduce(x), x); }
+// For |x| < kTrigBound.
 TAEDA_VM float vm_sin_bounded(float x) { return sin_of(reduce_bounded(x), x); }
 TAEDA_VM float vm_cos_bounded(float x) { return cos_of(reduce_bounded(x), x); }
 TAEDA_VM float vm_tan_bounded(float x) { return tan_of(reduce_bounded(x), x); }
+
+// Note [Vector functions]: the table of vm_sin_any keeps gcc from vectorising, and few programs need it. So a loop calls
+// an ordinary function for which gcc knows that vector forms exist (the vector function ABI's names); these look whether
+// any of their elements is far out and take the table only then. They are defined in vecmath_trig_isa.cpp.
+#if defined(TAEDA_X86)
+extern "C" {
+#if defined(TAEDA_DEFINES_VECTOR_FUNCTIONS)  // gcc would make vector forms of its own beside a definition
+#define TAEDA_VECTOR_FUNCTION __attribute__((const, nothrow, visibility("hidden")))
+#else
+#define TAEDA_VECTOR_FUNCTION __attribute__((simd("notinbranch"), const, nothrow, visibility("hidden")))
+#endif
+TAEDA_VECTOR_FUNCTION float taeda_sin_float(float x);
+TAEDA_VECTOR_FUNCTION float taeda_cos_float(float x);
+TAEDA_VECTOR_FUNCTION float taeda_tan_float(float x);
+}
+TAEDA_VM float vm_sin(float x) { return taeda_sin_float(x); }
+TAEDA_VM float vm_cos(float x) { return taeda_cos_float(x); }
+TAEDA_VM float vm_tan(float x) { return taeda_tan_float(x); }
+#else
+TAEDA_VM float vm_sin(float x) { return vm_sin_any(x); }
+TAEDA_VM float vm_cos(float x) { return vm_cos_any(x); }
+TAEDA_VM float vm_tan(float x) { return vm_tan_any(x); }
+#endif
 
 inline constexpr float kHalfPiF = 1.57079637f, kHalfPiLowF = -4.37113883e-8f;
 
