@@ -2,6 +2,8 @@
 #include "cpu/reduce.h"
 
 #include "cpu/copy.h"
+#include "cpu/pointwise.h"
+#include "pointwise_rows.h"
 #include "tensor/views.h"
 
 namespace taeda::cpu {
@@ -82,6 +84,13 @@ Tensor test(Reduction kind, const Tensor& input, std::optional<IntList> dim, boo
     return reduce(kind, input, input.dtype(), mask, keepdim, input.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool);
 }
 
+Tensor elementwise(int index, const Tensor& a, const Tensor& b) {
+    Operand operands[2];
+    operands[0].tensor = &a;
+    operands[1].tensor = &b;
+    return run_pointwise(pointwise_op(index).forward, operands);
+}
+
 }  // namespace
 
 // ---- sums and products
@@ -110,9 +119,20 @@ Tensor mean(const Tensor& input, std::optional<IntList> dim, bool keepdim, std::
     return reduce(Reduction::Sum, input, as, mask, keepdim, as, static_cast<double>(reduced_count(input, mask)));
 }
 
-Tensor prod(const Tensor& input, std::optional<int64_t> dim, bool keepdim, std::optional<DType> dtype) {
+Tensor prod(const Tensor& input, std::optional<IntList> dim, bool keepdim, std::optional<DType> dtype) {
     const DType as = sum_dtype(input, dtype);
-    return reduce(Reduction::Prod, input, as, mask_of(input, dim), keepdim, as);
+    const Tensor source = is_complex(input.dtype()) && !is_complex(as) ? to_dtype(input, as) : input;
+    return reduce(Reduction::Prod, source, as, dim_mask_or_all(dim, input.dim()), keepdim, as);
+}
+
+Tensor _count_numbers(const Tensor& input, std::optional<IntList> dim, bool keepdim);
+
+Tensor nanmean(const Tensor& input, std::optional<IntList> dim, bool keepdim, std::optional<DType> dtype) {
+    TAEDA_CHECK(is_floating(input.dtype()) || is_complex(input.dtype()), "nanmean(): expected input to have floating point or complex dtype but got ",
+                scalar_type_name(input.dtype()));
+    Tensor total = nansum(input, dim, keepdim, dtype);
+    if (total.is_meta()) return total;
+    return elementwise(row::div, total, _count_numbers(input, dim, keepdim));
 }
 
 Tensor count_nonzero(const Tensor& input, std::optional<IntList> dim) {
@@ -167,8 +187,11 @@ std::tuple<Tensor, Tensor> min_dim(const Tensor& input, int64_t dim, bool keepdi
     return extreme_along("min", Reduction::ArgMin, input, dim, keepdim);
 }
 
-std::tuple<Tensor, Tensor> aminmax(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
-    DimMask mask = mask_of(input, dim);
+Tensor max_other(const Tensor& input, const Tensor& other) { return elementwise(row::maximum, input, other); }
+Tensor min_other(const Tensor& input, const Tensor& other) { return elementwise(row::minimum, input, other); }
+
+std::tuple<Tensor, Tensor> aminmax(const Tensor& input, std::optional<IntList> dim, bool keepdim) {
+    DimMask mask = dim_mask_or_all(dim, input.dim());
     if (!dim) TAEDA_CHECK(input.numel() > 0, "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.");
     require_elements("aminmax", input, mask, dim.has_value());
     require_kernel(Reduction::Min, input.dtype(), "aminmax_cpu");

@@ -133,4 +133,126 @@ Tensor _put_along(const Tensor& grad, IntList sizes, int64_t dim, const Tensor& 
     return out;
 }
 
+Tensor _cast(const Tensor& input, DType dtype) {
+    Tensor cast = to_dtype(input, dtype);
+    return cast.is_same(input) ? alias(input) : cast;
+}
+
+namespace {
+
+// The reduced elements of each result as one contiguous row of the compute type; `out` takes its rows the same way.
+struct RowView {
+    Tensor x;
+    int64_t rows, n;
+    Shape order;
+
+    RowView(const Tensor& input, DimMask mask, DType type) : order(kept_first(input.dim(), mask)) {
+        n = reduced_count(input, mask);
+        rows = n ? input.numel() / n : 0;
+        x = contiguous(to_dtype(views::permute(input, order), type));
+    }
+    void put(const Tensor& out, const Tensor& values) const { copy_into(views::permute(out, order), values); }
+};
+
+template <class T>
+inline T conjugate(T x) {
+    if constexpr (is_complex_v<T>) return std::conj(x);
+    else return x;
+}
+
+DType wide_type(DType t) { return is_reduced_float(t) ? DType::Float32 : t; }
+
+template <class T>
+void others_row(const T* x, T* out, int64_t n) {
+    T product(1);
+    for (int64_t i = 0; i < n; ++i) {
+        out[i] = product;
+        product *= x[i];
+    }
+    product = T(1);
+    for (int64_t i = n; i-- > 0;) {
+        out[i] = conjugate(out[i] * product);
+        product *= x[i];
+    }
+}
+
+// sum over i != k of g[i] times the product of the elements other than i and k: prefix and suffix products, and the
+// same with one factor replaced by its g.
+template <class T>
+void others_backward_row(const T* g, const T* x, T* out, int64_t n) {
+    std::vector<T> before(n), before_g(n);
+    T product(1), with_g(0);
+    for (int64_t i = 0; i < n; ++i) {
+        before[i] = product;
+        before_g[i] = with_g;
+        with_g = with_g * x[i] + product * g[i];
+        product *= x[i];
+    }
+    product = T(1);
+    with_g = T(0);
+    for (int64_t i = n; i-- > 0;) {
+        out[i] = before_g[i] * product + before[i] * with_g;
+        with_g = with_g * x[i] + product * g[i];
+        product *= x[i];
+    }
+}
+
+}  // namespace
+
+Tensor _prod_others(const Tensor& input, std::optional<IntList> dim) {
+    Tensor out = result(input.sizes(), input.dtype(), input.device());
+    if (out.is_meta() || out.numel() == 0) return out;
+    const RowView view(input, dim_mask_or_all(dim, input.dim()), wide_type(input.dtype()));
+    Tensor values = empty(view.x.sizes(), view.x.dtype());
+    visit_dtype(view.x.dtype(), [&]<class T>(Tag<T>) {
+        if constexpr (std::is_floating_point_v<T> || is_complex_v<T>)
+            for (int64_t i = 0; i < view.rows; ++i) others_row(view.x.data<T>() + i * view.n, values.data<T>() + i * view.n, view.n);
+        else fail(ErrorKind::Runtime, "only floating-point and complex products have gradients");
+    });
+    view.put(out, values);
+    return out;
+}
+
+Tensor _prod_others_backward(const Tensor& grad, const Tensor& input, std::optional<IntList> dim) {
+    Tensor out = result(input.sizes(), input.dtype(), input.device());
+    if (out.is_meta() || out.numel() == 0) return out;
+    const DimMask mask = dim_mask_or_all(dim, input.dim());
+    const RowView view(input, mask, wide_type(input.dtype())), g(grad, mask, wide_type(input.dtype()));
+    Tensor values = empty(view.x.sizes(), view.x.dtype());
+    visit_dtype(view.x.dtype(), [&]<class T>(Tag<T>) {
+        if constexpr (std::is_floating_point_v<T>)
+            for (int64_t i = 0; i < view.rows; ++i)
+                others_backward_row(g.x.data<T>() + i * view.n, view.x.data<T>() + i * view.n, values.data<T>() + i * view.n, view.n);
+        else fail(ErrorKind::NotImplemented, "taeda has no second derivative of products of complex numbers");
+    });
+    view.put(out, values);
+    return out;
+}
+
+Tensor _var_backward(const Tensor& grad, const Tensor& input, std::optional<IntList> dim, std::optional<double> correction, bool keepdim) {
+    Tensor out = result(input.sizes(), input.dtype(), input.device());
+    if (out.is_meta() || out.numel() == 0) return out;
+    const DimMask mask = dim_mask_or_all(dim, input.dim());
+    const DType type = wide_type(input.dtype());
+    const RowView view(input, mask, type);
+    Tensor g = contiguous(to_dtype(with_kept_dims(grad, input.sizes(), mask, keepdim), real_of(type)));
+    Tensor values = empty(view.x.sizes(), type);
+    const double factor = 2 / (static_cast<double>(view.n) - correction.value_or(1));
+    visit_dtype(type, [&]<class T>(Tag<T>) {
+        if constexpr (std::is_floating_point_v<T> || is_complex_v<T>) {
+            using R = typename CType<real_of(DTypeOf<T>::value)>::t;
+            for (int64_t i = 0; i < view.rows; ++i) {
+                const T* x = view.x.data<T>() + i * view.n;
+                std::conditional_t<is_complex_v<T>, std::complex<double>, double> total = 0;
+                for (int64_t j = 0; j < view.n; ++j) total += x[j];
+                const T mean = static_cast<T>(total / static_cast<double>(view.n));
+                const R scale = static_cast<R>(g.data<R>()[i] * factor);
+                for (int64_t j = 0; j < view.n; ++j) values.data<T>()[i * view.n + j] = scale * (x[j] - mean);
+            }
+        }
+    });
+    view.put(out, values);
+    return out;
+}
+
 }  // namespace taeda::cpu

@@ -1,0 +1,126 @@
+// Softmax, log-softmax and logsumexp along dimensions.
+#include "cpu/softmax.h"
+
+#include <bit>
+#include <limits>
+
+#include "base/parallel.h"
+#include "cpu/copy.h"
+#include "cpu/reduce.h"
+#include "tensor/views.h"
+
+namespace taeda::cpu {
+
+namespace {
+
+constexpr int64_t kGrain = 8192;
+
+DType compute_type(DType t) { return t == DType::Float64 ? DType::Float64 : DType::Float32; }
+
+struct Lines {  // a contiguous tensor as [outer, size, inner] around one dimension
+    int64_t outer = 1, size = 1, inner = 1;
+    Lines(IntList sizes, int64_t dim) {
+        for (int64_t d = 0; d < static_cast<int64_t>(sizes.size()); ++d) (d < dim ? outer : d == dim ? size : inner) *= sizes[d];
+    }
+    int64_t blocks() const { return inner == 1 ? 1 : (inner + kSoftmaxColumns - 1) / kSoftmaxColumns; }
+};
+
+// f(offset, cols): each line, or block of lines that lie side by side (cols > 0). Offsets are in elements.
+template <class F>
+void over_lines(const Lines& lines, F&& f) {
+    const int64_t width = std::min(lines.inner, kSoftmaxColumns), tasks = lines.outer * lines.blocks();
+    ReleaseHostLock unlocked(lines.outer * lines.size * lines.inner >= kGrain);
+    parallel_for(0, tasks, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, lines.size * width)), [&](int64_t first, int64_t last) {
+        for (int64_t t = first; t < last; ++t) {
+            const int64_t o = t / lines.blocks(), start = t % lines.blocks() * kSoftmaxColumns;
+            f(o * lines.size * lines.inner + start, std::min(kSoftmaxColumns, lines.inner - start));
+        }
+    });
+}
+
+const char* at(const Tensor& t, int64_t element) { return static_cast<const char*>(t.data()) + element * static_cast<int64_t>(t.item_size()); }
+char* to(const Tensor& t, int64_t element) { return static_cast<char*>(t.data()) + element * static_cast<int64_t>(t.item_size()); }
+
+Tensor softmax_like(const Tensor& input, int64_t dim, std::optional<DType> dtype, bool log) {
+    const DType type = dtype.value_or(input.dtype());
+    TAEDA_CHECK_KIND(NotImplemented, is_floating(type), "\"", log ? "log_softmax" : "softmax", "_lastdim_kernel_impl\" not implemented for '",
+                     scalar_type_name(type), "'");
+    dim = wrap_dim(dim, input.dim());
+    Tensor out = result(input.sizes(), type, input.device());
+    if (out.is_meta() || out.numel() == 0) return out;
+    const DType compute = compute_type(type);
+    Tensor x = contiguous(to_dtype(input, compute)), y = type == compute ? out : empty(out.sizes(), compute);
+    const SoftmaxKernels& kernels = softmax_kernels(compute);
+    const Lines lines(input.sizes(), dim);
+    over_lines(lines, [&](int64_t offset, int64_t cols) {
+        if (lines.inner == 1) kernels.row(at(x, offset), to(y, offset), lines.size, log);
+        else kernels.columns(at(x, offset), to(y, offset), lines.size, lines.inner, cols, log);
+    });
+    if (!y.is_same(out)) copy_into(out, y);
+    return out;
+}
+
+Tensor softmax_like_backward(const Tensor& grad, const Tensor& output, int64_t dim, DType dtype, bool log) {
+    dim = wrap_dim(dim, output.dim());
+    Tensor out = result(output.sizes(), dtype, output.device());
+    if (out.is_meta() || out.numel() == 0) return out;
+    const DType compute = compute_type(output.dtype());
+    Tensor g = contiguous(to_dtype(grad, compute)), y = contiguous(to_dtype(output, compute));
+    Tensor dx = dtype == compute ? out : empty(out.sizes(), compute);
+    const SoftmaxKernels& kernels = softmax_kernels(compute);
+    const Lines lines(output.sizes(), dim);
+    over_lines(lines, [&](int64_t offset, int64_t cols) {
+        if (lines.inner == 1) kernels.row_backward(at(g, offset), at(y, offset), to(dx, offset), lines.size, log);
+        else kernels.columns_backward(at(g, offset), at(y, offset), to(dx, offset), lines.size, lines.inner, cols, log);
+    });
+    if (!dx.is_same(out)) copy_into(out, dx);
+    return out;
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& input, int64_t dim, std::optional<DType> dtype) { return softmax_like(input, dim, dtype, false); }
+Tensor log_softmax(const Tensor& input, int64_t dim, std::optional<DType> dtype) { return softmax_like(input, dim, dtype, true); }
+Tensor _softmax_backward(const Tensor& grad, const Tensor& output, int64_t dim, DType dtype) {
+    return softmax_like_backward(grad, output, dim, dtype, false);
+}
+Tensor _log_softmax_backward(const Tensor& grad, const Tensor& output, int64_t dim, DType dtype) {
+    return softmax_like_backward(grad, output, dim, dtype, true);
+}
+
+Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim) {
+    const DType type = is_integral(input.dtype()) ? default_dtype() : input.dtype();
+    TAEDA_CHECK_KIND(NotImplemented, is_floating(type), "\"logsumexp\" not implemented for '", scalar_type_name(type), "'");
+    DimMask mask = dim_mask_or_all(dim, input.dim());
+    Tensor out = result(reduced_shape(input.sizes(), mask, keepdim), type, input.device());
+    if (out.is_meta() || out.numel() == 0) return out;
+    if (input.numel() == 0) {  // the logarithm of an empty sum
+        fill(out, -std::numeric_limits<double>::infinity());
+        return out;
+    }
+    // The reduced dimensions go last, unless the first one is reduced alone.
+    Shape order;
+    for (int pass = 0; pass < 2; ++pass)
+        for (int64_t d = 0; d < input.dim(); ++d)
+            if (static_cast<int>(mask >> d & 1) == pass) order.push_back(d);
+    const DType compute = compute_type(type);
+    const int64_t n = reduced_count(input, mask), rows = out.numel();
+    const SoftmaxKernels& kernels = softmax_kernels(compute);
+    Tensor y = type == compute ? out : empty(out.sizes(), compute);
+    const bool leading = input.is_contiguous() && rows > 1 && std::popcount(mask) == 1 && (mask & 1) && input.dim() > 1;
+    Tensor x = contiguous(to_dtype(leading ? input : views::permute(input, order), compute));
+    if (leading) {
+        over_lines(Lines(Shape{1, n, rows}, 1), [&](int64_t offset, int64_t cols) { kernels.log_sum_exp_columns(at(x, offset), to(y, offset), n, rows, cols); });
+    } else {
+        over_lines(Lines(Shape{rows, n}, 1), [&](int64_t offset, int64_t) {
+            const double value = kernels.log_sum_exp(at(x, offset), n, nullptr, nullptr);
+            const int64_t i = offset / n;
+            if (compute == DType::Float64) y.data<double>()[i] = value;
+            else y.data<float>()[i] = static_cast<float>(value);
+        });
+    }
+    if (!y.is_same(out)) copy_into(out, y);
+    return out;
+}
+
+}  // namespace taeda::cpu
