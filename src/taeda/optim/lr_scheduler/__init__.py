@@ -21,6 +21,7 @@ from taeda.optim.lr_scheduler.cyclic import CosineAnnealingWarmRestarts, CyclicL
 from taeda.optim.lr_scheduler.plateau import ReduceLROnPlateau
 
 __all__ = [
+    "EPOCH_DEPRECATION_WARNING",
     "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
@@ -42,6 +43,6 @@ __all__ = [
 # The name under which programs older than PyTorch 2 know the base class.
 _LRScheduler = LRScheduler
 
-for _name in __all__:
+for _name in __all__[1:]:
     globals()[_name].__module__ = __name__
 del _name

@@ -59,17 +59,18 @@ def _count_steps(optimizer: Optimizer) -> None:
     step = optimizer.step
     if hasattr(step, "_wrapped_by_lr_sched"):
         return
-    # A reference to the optimizer from its own attribute would keep it alive until the garbage collector runs.
+    # A reference to the optimizer from its own attribute would keep it alive until the garbage collector runs, so the
+    # method is unbound here. A step that somebody assigned to the optimizer is no method, and is called as it is.
     optimizer_ref = weakref.ref(optimizer)
-    function = getattr(step, "__func__", None)
+    is_method = hasattr(step, "__func__")
+    function = step.__func__ if is_method else step
 
-    @functools.wraps(step)
+    @functools.wraps(function)
     def counted_step(*args, **kwargs):
         self = optimizer_ref()
         self._opt_called = True
-        return step_itself(*args, **kwargs) if function is None else function(self, *args, **kwargs)
+        return function(self, *args, **kwargs) if is_method else function(*args, **kwargs)
 
-    step_itself = step if function is None else None
     counted_step._wrapped_by_lr_sched = True
     optimizer.step = counted_step
 

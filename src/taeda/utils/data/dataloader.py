@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import taeda
-from taeda.utils.data import _utils
 from taeda.utils.data._utils import collate, fetch, in_memory, worker
 from taeda.utils.data._utils.errors import ExceptionWrapper
 from taeda.utils.data._utils.processes import WorkerPool
