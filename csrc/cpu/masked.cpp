@@ -1,0 +1,175 @@
+// Masks: which elements are not zero, and reading or writing those.
+#include "base/parallel.h"
+#include "cpu/copy.h"
+#include "cpu/indexing.h"
+#include "tensor/loop_plan.h"
+#include "tensor/views.h"
+
+namespace taeda::cpu {
+
+namespace {
+
+constexpr int64_t kChunk = 32768;
+
+template <class T>
+inline bool is_set(T value) {
+    if constexpr (is_half_v<T>) return (value.bits & 0x7fffu) != 0;
+    else return value != T(0);
+}
+
+// The number of non-zero elements before each chunk, and at the end their total.
+template <class T>
+std::vector<int64_t> chunk_starts(const T* values, int64_t n) {
+    const int64_t chunks = (n + kChunk - 1) / kChunk;
+    std::vector<int64_t> starts(chunks + 1, 0);
+    parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t c = begin; c < end; ++c) {
+            int64_t count = 0;
+            for (int64_t i = c * kChunk, stop = std::min(n, i + kChunk); i < stop; ++i) count += is_set(values[i]);
+            starts[c + 1] = count;
+        }
+    });
+    for (int64_t c = 0; c < chunks; ++c) starts[c + 1] += starts[c];
+    return starts;
+}
+
+// Calls f(k, i) for the k-th non-zero element, which has the flat position i; chunk by chunk, in several threads.
+template <class T, class F>
+void for_each_set(const T* values, int64_t n, const std::vector<int64_t>& starts, F&& f) {
+    parallel_for(0, static_cast<int64_t>(starts.size()) - 1, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t c = begin; c < end; ++c) {
+            int64_t k = starts[c];
+            if (starts[c + 1] == k) continue;
+            for (int64_t i = c * kChunk, stop = std::min(n, i + kChunk); i < stop; ++i)
+                if (is_set(values[i])) f(k++, i);
+        }
+    });
+}
+
+void write_position(int64_t* row, int64_t flat, IntList sizes) {
+    for (size_t d = sizes.size(); d-- > 0;) {
+        row[d] = flat % sizes[d];
+        flat /= sizes[d];
+    }
+}
+
+Tensor bool_mask(const char* name, const Tensor& mask) {
+    TAEDA_CHECK(mask.dtype() == DType::Bool || mask.dtype() == DType::UInt8, name, ": expected BoolTensor for mask, but got ",
+                scalar_type_name(mask.dtype()));
+    return to_dtype(mask, DType::Bool);
+}
+
+}  // namespace
+
+Tensor nonzero(const Tensor& input) {
+    TAEDA_CHECK_KIND(NotImplemented, !input.is_meta(), "nonzero: a meta tensor has no values, so that the result has no shape");
+    Tensor dense = contiguous(input);
+    const int64_t n = input.numel(), ndim = input.dim();
+    ReleaseHostLock unlocked(n > kChunk);
+    return visit_dtype(input.dtype(), [&]<class T>(Tag<T>) {
+        const T* values = dense.data<T>();
+        std::vector<int64_t> starts = chunk_starts(values, n);
+        Tensor out = taeda::empty(Shape{starts.back(), ndim}, DType::Int64);
+        int64_t* rows = out.data<int64_t>();
+        if (ndim == 1) for_each_set(values, n, starts, [&](int64_t k, int64_t i) { rows[k] = i; });
+        else for_each_set(values, n, starts, [&](int64_t k, int64_t i) { write_position(rows + k * ndim, i, input.sizes()); });
+        return out;
+    });
+}
+
+Tensor _nonzero(const Tensor& input) { return nonzero(input); }
+
+TensorList where_nonzero(const Tensor& condition) {
+    Tensor found = nonzero(at_least_1d(condition));
+    TensorList columns;
+    for (int64_t d = 0; d < found.size(1); ++d) columns.push_back(contiguous(views::select(found, 1, d)));
+    return columns;
+}
+
+Tensor masked_select(const Tensor& input, const Tensor& mask) {
+    Tensor flags = bool_mask("masked_select", mask);
+    Shape shape = broadcast_shapes(input.sizes(), mask.sizes());
+    Tensor values = contiguous(expand_to(input, shape));
+    flags = contiguous(expand_to(flags, shape));
+    const int64_t n = flags.numel();
+    const bool* set = flags.data<bool>();
+    ReleaseHostLock unlocked(n > kChunk);
+    std::vector<int64_t> starts = chunk_starts(set, n);
+    Tensor out = result(Shape{starts.back()}, input.dtype(), input.device());
+    Tensor dense = out.is_contiguous() ? out : taeda::empty(out.sizes(), out.dtype());
+    const size_t width = input.item_size();
+    const char* from = static_cast<const char*>(values.data());
+    char* to = static_cast<char*>(dense.data());
+    auto run = [&]<size_t kWidth>(std::integral_constant<size_t, kWidth>) {
+        for_each_set(set, n, starts, [&](int64_t k, int64_t i) { std::memcpy(to + k * kWidth, from + i * kWidth, kWidth); });
+    };
+    switch (width) {
+        case 1: run(std::integral_constant<size_t, 1>{}); break;
+        case 2: run(std::integral_constant<size_t, 2>{}); break;
+        case 4: run(std::integral_constant<size_t, 4>{}); break;
+        case 8: run(std::integral_constant<size_t, 8>{}); break;
+        default: run(std::integral_constant<size_t, 16>{}); break;
+    }
+    if (!dense.is_same(out)) copy_into(out, dense);
+    return out;
+}
+
+Tensor _masked_select_backward(const Tensor& input, IntList sizes, const Tensor& mask) {
+    Shape shape = broadcast_shapes(sizes, mask.sizes());
+    Tensor out = zeros(shape, input.dtype(), input.device()), values = contiguous(input);
+    Tensor flags = contiguous(expand_to(to_dtype(mask, DType::Bool), shape));
+    std::vector<int64_t> starts = chunk_starts(flags.data<bool>(), flags.numel());
+    const size_t width = input.item_size();
+    const char* from = static_cast<const char*>(values.data());
+    char* to = static_cast<char*>(out.data());
+    for_each_set(flags.data<bool>(), flags.numel(), starts, [&](int64_t k, int64_t i) { std::memcpy(to + i * width, from + k * width, width); });
+    return out;
+}
+
+Tensor masked_scatter_(const Tensor& self, const Tensor& mask, const Tensor& source) {
+    TAEDA_CHECK(self.dtype() == source.dtype(), "masked_scatter: expected self and source to have same dtypes but got ", scalar_type_name(self.dtype()),
+                " and ", scalar_type_name(source.dtype()));
+    TAEDA_CHECK(is_expandable_to(mask.sizes(), self.sizes()), "The size of tensor a ", shape_text(self.sizes()), " must match the size of tensor b ",
+                shape_text(mask.sizes()), ": the mask cannot be broadcast to the tensor");
+    Tensor flags = contiguous(expand_to(bool_mask("masked_scatter_", mask), self.sizes())), values = contiguous(source);
+    std::vector<int64_t> starts = chunk_starts(flags.data<bool>(), flags.numel());
+    TAEDA_CHECK(starts.back() <= source.numel(), "Number of elements of source < number of ones in mask: ", source.numel(), " < ", starts.back());
+    Tensor dense = self.is_contiguous() ? self : contiguous(self);
+    const size_t width = self.item_size();
+    const char* from = static_cast<const char*>(values.data());
+    char* to = static_cast<char*>(dense.data());
+    for_each_set(flags.data<bool>(), flags.numel(), starts, [&](int64_t k, int64_t i) { std::memcpy(to + i * width, from + k * width, width); });
+    if (!dense.is_same(self)) copy_into(self, dense);
+    return self;
+}
+
+Tensor masked_scatter(const Tensor& input, const Tensor& mask, const Tensor& source) {
+    Shape shape = broadcast_shapes(input.sizes(), mask.sizes());
+    return masked_scatter_(clone(expand_to(input, shape), MemoryFormat::Contiguous), mask, source);
+}
+
+// The gradient's elements under the mask, laid into the shape of the source; what the mask did not use gets zeros.
+Tensor _masked_scatter_backward(const Tensor& input, const Tensor& mask, IntList sizes) {
+    Tensor out = zeros(sizes, input.dtype(), input.device());
+    Tensor taken = masked_select(input, mask);
+    copy_into(views::narrow(views::view(out, Shape{-1}), 0, 0, taken.numel()), taken);
+    return out;
+}
+
+// self[mask] = value, for one value; the mask has self's shape.
+void fill_where(const Tensor& self, const Tensor& mask, const Tensor& value) {
+    const Tensor operands[] = {self, mask};
+    LoopPlan plan = plan_loop(self.sizes(), operands);
+    const size_t width = self.item_size();
+    const void* from = value.data();
+    ReleaseHostLock unlocked(plan.numel > kChunk);
+    parallel_for(0, plan.numel, kChunk, [&](int64_t begin, int64_t end) {
+        plan.for_each_run(begin, end, [&](char* const* at, int64_t n) {
+            const int64_t step = plan.byte_strides[0][0], mask_step = plan.byte_strides[1][0];
+            for (int64_t i = 0; i < n; ++i)
+                if (at[1][i * mask_step]) std::memcpy(at[0] + i * step, from, width);
+        });
+    });
+}
+
+}  // namespace taeda::cpu

@@ -1,0 +1,111 @@
+// Sort keys: every real element as an unsigned integer whose order is the element's, with NaN above everything.
+//
+// Two zeros are equal, all NaNs are equal. A reversed key gives descending order, so that equal elements keep their order
+// either way.
+#pragma once
+
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace taeda::cpu {
+
+template <class T>
+struct KeyOf {
+    using t = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+};
+template <class T> using sort_key_t = typename KeyOf<T>::t;
+
+template <class T>
+inline sort_key_t<T> sort_key(T value) {
+    using Key = sort_key_t<T>;
+    if constexpr (is_half_v<T>) {
+        return sort_key(to_float(value));
+    } else if constexpr (std::is_floating_point_v<T>) {
+        if (value != value) return ~Key{0};
+        Key bits = std::bit_cast<Key>(value + T(0));  // -0 + 0 is +0
+        constexpr Key kSign = Key{1} << (sizeof(Key) * 8 - 1);
+        return bits & kSign ? ~bits : bits | kSign;
+    } else if constexpr (std::is_signed_v<T>) {
+        return static_cast<Key>(static_cast<std::make_signed_t<Key>>(value)) ^ (Key{1} << (sizeof(Key) * 8 - 1));
+    } else {
+        return static_cast<Key>(value);
+    }
+}
+
+struct KeyedIndex64 {
+    uint64_t key;
+    int64_t index;
+    bool operator<(const KeyedIndex64& other) const { return key != other.key ? key < other.key : index < other.index; }
+};
+
+// A key with its place: one word where both fit.
+template <class Key>
+struct Entry;
+template <>
+struct Entry<uint32_t> {
+    using t = uint64_t;
+    static t make(uint32_t key, int64_t index) { return static_cast<uint64_t>(key) << 32 | static_cast<uint32_t>(index); }
+    static uint32_t key(t entry) { return static_cast<uint32_t>(entry >> 32); }
+    static int64_t index(t entry) { return static_cast<uint32_t>(entry); }
+};
+template <>
+struct Entry<uint64_t> {
+    using t = KeyedIndex64;
+    static t make(uint64_t key, int64_t index) { return {key, index}; }
+    static uint64_t key(const t& entry) { return entry.key; }
+    static int64_t index(const t& entry) { return entry.index; }
+};
+template <class T> using entry_t = typename Entry<sort_key_t<T>>::t;
+
+// The entries of one line of n elements, `stride` elements apart. A line is at most 2^32 - 1 long for narrow types.
+template <class T>
+void make_entries(const T* line, int64_t stride, int64_t n, bool reversed, std::vector<entry_t<T>>& entries) {
+    using Key = sort_key_t<T>;
+    entries.resize(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) {
+        Key key = sort_key(line[i * stride]);
+        entries[static_cast<size_t>(i)] = Entry<Key>::make(reversed ? static_cast<Key>(~key) : key, i);
+    }
+}
+
+// Sorts by key, then place. `scratch` is working space.
+void sort_entries(std::vector<uint64_t>& entries, std::vector<uint64_t>& scratch);
+void sort_entries(std::vector<KeyedIndex64>& entries, std::vector<KeyedIndex64>& scratch);
+
+// Calls f(first element, stride in elements, number of the line) for each line of `t` along `dim`, in several threads.
+// `lines` counts in the order of the other dimensions, row-major.
+struct Lines {
+    Lines(const Tensor& t, int64_t dim);
+    int64_t offset_of(int64_t line) const;  // in elements, of the line's first element
+
+    int64_t count;
+    int64_t length;
+    int64_t stride;
+    Shape sizes, strides;  // of the other dimensions
+};
+
+// Like visit_dtype, for dtypes that have an order; complex ones raise.
+template <class F>
+decltype(auto) visit_ordered(DType dtype, const char* name, F&& f) {
+    switch (dtype) {
+#define TAEDA_CASE(label, type) case DType::label: return f(Tag<type>{});
+        TAEDA_CASE(Bool, bool)
+        TAEDA_CASE(UInt8, uint8_t)
+        TAEDA_CASE(Int8, int8_t)
+        TAEDA_CASE(Int16, int16_t)
+        TAEDA_CASE(Int32, int32_t)
+        TAEDA_CASE(Int64, int64_t)
+        TAEDA_CASE(UInt16, uint16_t)
+        TAEDA_CASE(UInt32, uint32_t)
+        TAEDA_CASE(UInt64, uint64_t)
+        TAEDA_CASE(Float16, Half)
+        TAEDA_CASE(BFloat16, BFloat16)
+        TAEDA_CASE(Float32, float)
+        TAEDA_CASE(Float64, double)
+#undef TAEDA_CASE
+        default: fail(ErrorKind::NotImplemented, "\"", name, "\" not implemented for '", scalar_type_name(dtype), "'");
+    }
+}
+
+}  // namespace taeda::cpu
