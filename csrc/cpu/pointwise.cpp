@@ -268,6 +268,7 @@ bool loses_on_the_way(const Tensor& t, DType common, ComputeType compute) {
 }  // namespace
 
 Tensor run_pointwise(const Pointwise& op, std::span<const Operand> operands, const Attributes& attributes, const Tensor& out, bool in_place) {
+    if (op.check) op.check(operands, attributes);
     Short s;
     if (fits_short(op, operands, s)) {
         if (!out.defined()) {
