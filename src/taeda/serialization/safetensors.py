@@ -2,8 +2,7 @@
 them.
 
 Layout: eight bytes with the header's length (little-endian), the header, the data without gaps. The data starts at a
-    multiple
-of eight bytes, and wider elements come first, so that every tensor of a mapped file is aligned.
+multiple of eight bytes, and wider elements come first, so that every tensor of a mapped file is aligned.
 """
 
 from __future__ import annotations
