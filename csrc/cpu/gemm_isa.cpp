@@ -56,14 +56,14 @@ inline Vec<T> splat(T x) {
 template <class T, int R, int V>
 inline void write_tile(const Vec<T> (&acc)[R][V], int cols, const GemmUpdate<T>& u) {
     constexpr int W = kWidth<T>;
-    if (cols == V * W && (!u.add || u.add_col == 1)) {
+    if (cols == V * W && (!u.add || u.add_col == 1 || u.add_col == 0)) {
         const Vec<T> alpha = splat(u.alpha), beta = splat(u.beta);
 #pragma GCC unroll 16
         for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 2
             for (int j = 0; j < V; ++j) {
                 Vec<T> value = alpha * acc[i][j];
-                if (u.add) value += beta * load(u.add + i * u.add_row + j * W);
+                if (u.add) value += beta * (u.add_col ? load(u.add + i * u.add_row + j * W) : splat(u.add[i * u.add_row]));
                 store(u.c + i * u.ldc + j * W, value);
             }
         }
