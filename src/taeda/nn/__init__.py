@@ -1,0 +1,42 @@
+"""nn: modules, their layers and losses, and the functions behind them."""
+
+from taeda.nn import (
+    activation,
+    adaptive,
+    containers,
+    conv,
+    dropout,
+    embedding,
+    functional,
+    init,
+    linear,
+    loss,
+    multihead,
+    norm,
+    padding,
+    parameter,
+    pooling,
+    recurrent,
+    shape,
+    transformer,
+)
+from taeda.nn.module import Module
+
+_families = (
+    parameter, containers, linear, conv, pooling, norm, dropout, activation, multihead, embedding, loss, adaptive,
+    padding, shape, recurrent, transformer,
+)  # fmt: skip
+
+__all__ = ["Module"]
+for _family in _families:
+    for _name in _family.__all__:
+        if _name != "is_lazy":
+            globals()[_name] = getattr(_family, _name)
+            __all__.append(_name)
+for _name in __all__:
+    # Their home is here, whichever file they are written in: pickles and messages name this place.
+    globals()[_name].__module__ = "taeda.nn"
+
+from taeda.nn import utils  # noqa: E402  (its parts import the layers above)
+
+__all__ += ["functional", "init", "parameter", "utils"]

@@ -1,0 +1,153 @@
+"""Recurrent networks over sequences: cells, and the loop over steps, directions and layers.
+
+The input's part of all gates is one matrix product for the whole sequence; only the state's part is in the loop.
+Packed sequences are lists of steps with ever fewer rows, so they share the loop with plain ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import taeda
+from taeda.nn._functional.dropout import dropout
+from taeda.nn._functional.primitives import primitive
+
+_linear = primitive("linear")
+
+State = tuple  # (hidden,) or (hidden, cell)
+
+
+def lstm_step(gates: Any, cell: Any, w_hr: Any) -> State:
+    """The next hidden and cell state from the sum of both parts of the gates (Hochreiter 1997; projection: Sak "
+    "2014)."""
+    i, f, g, o = gates.chunk(4, 1)
+    cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+    hidden = o.sigmoid() * cell.tanh()
+    return (hidden if w_hr is None else _linear(hidden, w_hr)), cell
+
+
+def gru_step(from_input: Any, from_hidden: Any, hidden: Any) -> Any:
+    """The next hidden state from the two parts of the gates, which the new candidate adds up unevenly (Cho 2014)."""
+    r_in, z_in, n_in = from_input.chunk(3, 1)
+    r_hid, z_hid, n_hid = from_hidden.chunk(3, 1)
+    reset, update = (r_in + r_hid).sigmoid(), (z_in + z_hid).sigmoid()
+    candidate = (n_in + reset * n_hid).tanh()
+    return candidate + update * (hidden - candidate)
+
+
+def _lstm_direction(w_ih: Any, w_hh: Any, *rest: Any) -> tuple:
+    # Two biases, one projection, both or neither follow.
+    bias = rest[0] + rest[1] if len(rest) >= 2 else None
+    w_hr = rest[-1] if len(rest) in (1, 3) else None
+    transposed = w_hh.t()
+
+    def step(projected: Any, state: State) -> State:
+        return lstm_step(taeda.addmm(projected, state[0], transposed), state[1], w_hr)
+
+    return (lambda input: _linear(input, w_ih, bias)), step
+
+
+def _gru_direction(w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> tuple:
+    def step(projected: Any, state: State) -> State:
+        return (gru_step(projected, _linear(state[0], w_hh, b_hh), state[0]),)
+
+    return (lambda input: _linear(input, w_ih, b_ih)), step
+
+
+def _rnn_direction(activation: str) -> Callable:
+    def direction(w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> tuple:
+        bias = None if b_ih is None else b_ih + b_hh
+        transposed = w_hh.t()
+
+        def step(projected: Any, state: State) -> State:
+            total = taeda.addmm(projected, state[0], transposed)
+            return (total.tanh() if activation == "tanh" else total.relu(),)
+
+        return (lambda input: _linear(input, w_ih, bias)), step
+
+    return direction
+
+
+_DIRECTIONS = {
+    "LSTM": _lstm_direction,
+    "GRU": _gru_direction,
+    "RNN_TANH": _rnn_direction("tanh"),
+    "RNN_RELU": _rnn_direction("relu"),
+}
+
+
+def _run_forward(steps: Sequence[Any], state: State, step: Callable) -> tuple[list, State]:
+    """All hidden states, and the last state of every sequence; sequences end where a step has fewer rows."""
+    outputs, finished = [], []
+    for projected in steps:
+        rows = projected.size(0)
+        if rows < state[0].size(0):
+            finished.append(tuple(part[rows:] for part in state))
+            state = tuple(part[:rows] for part in state)
+        state = step(projected, state)
+        outputs.append(state[0])
+    if finished:
+        state = tuple(taeda.cat(parts) for parts in zip(state, *reversed(finished), strict=True))
+    return outputs, state
+
+
+def _run_backward(steps: Sequence[Any], initial: State, step: Callable) -> tuple[list, State]:
+    """The same from the last step to the first; sequences enter where a step has more rows than the one after it."""
+    rows = steps[-1].size(0)
+    state = initial if rows == initial[0].size(0) else tuple(part[:rows] for part in initial)
+    outputs = []
+    for projected in reversed(steps):
+        more = projected.size(0)
+        if more > rows:
+            state = tuple(taeda.cat([part, start[rows:more]]) for part, start in zip(state, initial, strict=True))
+            rows = more
+        state = step(projected, state)
+        outputs.append(state[0])
+    outputs.reverse()
+    return outputs, state
+
+
+def run(
+    mode: str,
+    input: Any,
+    batch_sizes: list[int] | None,
+    initial: State,
+    weights: list[list[Any]],
+    bidirectional: bool,
+    dropout_p: float,
+    training: bool,
+) -> tuple[Any, State]:
+    """A whole recurrent network.
+
+    Args:
+        mode: ``"LSTM"``, ``"GRU"``, ``"RNN_TANH"`` or ``"RNN_RELU"``.
+        input: (T, N, features), or the packed (total, features) with ``batch_sizes``.
+        batch_sizes: how many sequences reach each step; None for a plain input.
+        initial: each part of the state as (layers * directions, N, features).
+        weights: for each layer and direction its weights in the order of the layer's own list.
+        bidirectional: whether each layer also runs backwards.
+        dropout_p: applied to each layer's output but the last one's, in training.
+        training: whether dropout applies.
+
+    Returns:
+        The outputs in the input's form, and the last state in the form of ``initial``.
+    """
+    n_directions = 2 if bidirectional else 1
+    final: list[State] = []
+    n_layers = len(weights) // n_directions
+    for layer in range(n_layers):
+        results = []
+        for direction in range(n_directions):
+            k = layer * n_directions + direction
+            project, step = _DIRECTIONS[mode](*weights[k])
+            projected = project(input)
+            steps = projected.unbind(0) if batch_sizes is None else projected.split(batch_sizes)
+            runner = _run_backward if direction else _run_forward
+            outputs, state = runner(steps, tuple(part[k] for part in initial), step)
+            results.append(taeda.stack(outputs) if batch_sizes is None else taeda.cat(outputs))
+            final.append(state)
+        input = results[0] if n_directions == 1 else taeda.cat(results, -1)
+        if dropout_p > 0.0 and training and layer < n_layers - 1:
+            input = dropout(input, dropout_p, True)
+    return input, tuple(taeda.stack(parts) for parts in zip(*final, strict=True))
