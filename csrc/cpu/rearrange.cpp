@@ -1,8 +1,11 @@
-// Copies that only move elements: contiguous, copies between dtypes, flip, roll, rot90.
+// Copies that only move elements: contiguous, copies between dtypes, flip, roll, rot90; and the view of everything.
 #include "cpu/copy.h"
 #include "tensor/views.h"
 
 namespace taeda::cpu {
+
+// Not in view.cpp, where the plain name is taeda::alias.
+Tensor alias(const Tensor& input) { return taeda::alias(input); }
 
 Tensor contiguous(const Tensor& input, std::optional<MemoryFormat> memory_format) {
     MemoryFormat format = memory_format.value_or(MemoryFormat::Contiguous);

@@ -134,7 +134,7 @@ Tensor narrow(const Tensor& input, int64_t dim, int64_t start, int64_t length) {
 
 Tensor diagonal(const Tensor& input, int64_t offset, int64_t dim1, int64_t dim2) { return views::diagonal(input, offset, dim1, dim2); }
 
-Tensor as_strided(const Tensor& input, IntList size, IntList stride, std::optional<int64_t> storage_offset) {
+Tensor _as_strided(const Tensor& input, IntList size, IntList stride, int64_t storage_offset, IntList, int64_t) {
     return views::as_strided(input, size, stride, storage_offset);
 }
 
@@ -251,7 +251,7 @@ Tensor transpose_(const Tensor& self, int64_t dim0, int64_t dim1) { return take_
 Tensor swapaxes_(const Tensor& self, int64_t axis0, int64_t axis1) { return transpose_(self, axis0, axis1); }
 Tensor swapdims_(const Tensor& self, int64_t dim0, int64_t dim1) { return transpose_(self, dim0, dim1); }
 Tensor t_(const Tensor& self) { return take_geometry(self, t(self)); }
-Tensor as_strided_(const Tensor& self, IntList size, IntList stride, std::optional<int64_t> storage_offset) {
+Tensor _as_strided_(const Tensor& self, IntList size, IntList stride, int64_t storage_offset, IntList, int64_t) {
     return take_geometry(self, views::as_strided(self, size, stride, storage_offset));
 }
 

@@ -71,21 +71,27 @@ struct Extent {
     }
 };
 
+struct Geometry {
+    IntList sizes, strides;
+    int64_t offset;
+
+    Extent extent() const { return Extent::of(sizes, strides, offset); }
+    Tensor in(const Tensor& flat, int64_t low) const { return alias(flat, sizes, strides, product(sizes) ? offset - low : 0); }
+};
+
 struct StridedPair {
     Tensor flat;  // zeros that stand for the storage
     Tensor base;  // the geometry of as_strided's input in it
     Tensor view;  // and of its result
-};
 
-StridedPair strided_pair(DType dtype, const Tensor& base, IntList size, IntList stride, std::optional<int64_t> storage_offset) {
-    const int64_t offset = storage_offset.value_or(base.offset());
-    Extent a = Extent::of(base.sizes(), base.strides(), base.offset()), b = Extent::of(size, stride, offset);
-    Extent both = a.high < a.low ? b : b.high < b.low ? a : Extent{std::min(a.low, b.low), std::max(a.high, b.high)};
-    const int64_t length = std::max<int64_t>(both.high - both.low + 1, 0);
-    Tensor flat = zeros(Shape{length}, dtype, base.device());
-    return {flat, alias(flat, base.sizes(), base.strides(), base.numel() ? base.offset() - both.low : 0),
-            alias(flat, size, stride, product(size) ? offset - both.low : 0)};
-}
+    StridedPair(DType dtype, const Geometry& base_geometry, const Geometry& view_geometry) {
+        Extent a = base_geometry.extent(), b = view_geometry.extent();
+        Extent both = a.high < a.low ? b : b.high < b.low ? a : Extent{std::min(a.low, b.low), std::max(a.high, b.high)};
+        flat = zeros(Shape{std::max<int64_t>(both.high - both.low + 1, 0)}, dtype);
+        base = base_geometry.in(flat, both.low);
+        view = view_geometry.in(flat, both.low);
+    }
+};
 
 // Where several elements of the input are one in memory, each takes its share of that place's gradient.
 void share_out(const StridedPair& pair) {
@@ -102,17 +108,19 @@ void share_out(const StridedPair& pair) {
 
 }  // namespace
 
-Tensor _as_strided_backward(const Tensor& input, const Tensor& base, IntList size, IntList stride, std::optional<int64_t> storage_offset) {
-    if (base.is_meta()) return empty(base.sizes(), input.dtype(), base.device());
-    StridedPair pair = strided_pair(input.dtype(), base, size, stride, storage_offset);
+Tensor _as_strided_backward(const Tensor& input, IntList size, IntList stride, int64_t storage_offset, IntList base_stride, int64_t base_offset,
+                            IntList base_size) {
+    if (input.is_meta()) return empty(base_size, input.dtype(), input.device());
+    StridedPair pair(input.dtype(), {base_size, base_stride, base_offset}, {size, stride, storage_offset});
     add_into(pair.view, input);
     share_out(pair);
     return clone(pair.base, MemoryFormat::Contiguous);
 }
 
-Tensor _as_strided_of(const Tensor& input, const Tensor& base, IntList size, IntList stride, std::optional<int64_t> storage_offset) {
-    if (base.is_meta()) return empty(size, input.dtype(), base.device());
-    StridedPair pair = strided_pair(input.dtype(), base, size, stride, storage_offset);
+Tensor _as_strided_of(const Tensor& input, IntList size, IntList stride, int64_t storage_offset, IntList base_stride, int64_t base_offset,
+                      IntList base_size) {
+    if (input.is_meta()) return empty(size, input.dtype(), input.device());
+    StridedPair pair(input.dtype(), {base_size, base_stride, base_offset}, {size, stride, storage_offset});
     add_into(pair.base, input);
     share_out(pair);
     return clone(pair.view, MemoryFormat::Contiguous);

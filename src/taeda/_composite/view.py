@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "adjoint",
+    "as_strided",
+    "as_strided_",
     "as_strided_scatter",
     "atleast_1d",
     "atleast_2d",
@@ -209,6 +211,34 @@ def repeat_interleave(
     if output_size is not None and made.shape[dim] != output_size:
         raise RuntimeError(f"allocated size does not match required size: {output_size} and {made.shape[dim]}")
     return made
+
+
+# ---- any geometry
+
+
+@public("torch", "Tensor")
+def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+    """Return a view of ``input``'s storage with any sizes and strides.
+
+    The result shares ``input``'s memory: writing into one changes the other.
+
+    Args:
+        size: the sizes.
+        stride: the strides, in elements.
+        storage_offset: the first element, counted from the start of the storage; default: ``input``'s.
+
+    Raises:
+        RuntimeError: the view would reach beyond the storage.
+    """
+    offset = input.storage_offset() if storage_offset is None else storage_offset
+    return taeda._C._as_strided(input, size, stride, offset, input.stride(), input.storage_offset())
+
+
+@public("Tensor")
+def as_strided_(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+    """The in-place form of ``as_strided``: ``input`` itself gets the geometry."""
+    offset = input.storage_offset() if storage_offset is None else storage_offset
+    return taeda._C._as_strided_(input, size, stride, offset, input.stride(), input.storage_offset())
 
 
 # ---- splitting

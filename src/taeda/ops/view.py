@@ -242,28 +242,24 @@ op(
     where="_C",
     out=False,
 )
+# The input's own strides and offset are arguments, so that its gradient needs no more of it: the elements may change.
+_GEOMETRIES = "int[] size, int[] stride, int storage_offset, int[] base_stride, int base_offset"
 op(
-    "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-    vjp={"input": "_as_strided_backward(g, input, size, stride, storage_offset)"},
+    f"_as_strided(Tensor input, {_GEOMETRIES}) -> Tensor",
+    vjp={"input": "_as_strided_backward(g, size, stride, storage_offset, base_stride, base_offset, input.shape)"},
+    where="_C",
     view=True,
     inplace="own",
-    doc=f"""Return a view of ``input``'s storage with any sizes and strides. {_SHARES}
-
-    Args:
-        size: the sizes.
-        stride: the strides, in elements.
-        storage_offset: the first element, counted from the start of the storage; default: ``input``'s.
-    """,
 )
 op(
-    "_as_strided_backward(Tensor input, Tensor base, int[] size, int[] stride, int? storage_offset) -> Tensor",
-    vjp={"input": "_as_strided_of(g, base, size, stride, storage_offset)"},
+    f"_as_strided_backward(Tensor input, {_GEOMETRIES}, int[] base_size) -> Tensor",
+    vjp={"input": "_as_strided_of(g, size, stride, storage_offset, base_stride, base_offset, base_size)"},
     where="_C",
     out=False,
 )
 op(
-    "_as_strided_of(Tensor input, Tensor base, int[] size, int[] stride, int? storage_offset) -> Tensor",
-    vjp={"input": "_as_strided_backward(g, base, size, stride, storage_offset)"},
+    f"_as_strided_of(Tensor input, {_GEOMETRIES}, int[] base_size) -> Tensor",
+    vjp={"input": "_as_strided_backward(g, size, stride, storage_offset, base_stride, base_offset, base_size)"},
     where="_C",
     out=False,
 )
@@ -380,6 +376,7 @@ op("_times_i(Tensor input) -> Tensor", vjp={"input": "imag(g)"}, where="_C", out
 
 # ---- the same data
 
+op("alias(Tensor input) -> Tensor", vjp={"input": "g"}, where="_C", view=True, doc="Return a view of all of ``input``.")
 op(
     "detach(Tensor input) -> Tensor",
     view=True,
