@@ -12,6 +12,7 @@ from taeda.nn._functional.activation import (
     celu_,
     elu,
     elu_,
+    gelu,
     glu,
     gumbel_softmax,
     hardsigmoid,
@@ -127,7 +128,6 @@ conv_transpose1d = primitive("conv_transpose1d")
 conv_transpose2d = primitive("conv_transpose2d")
 conv_transpose3d = primitive("conv_transpose3d")
 linear = primitive("linear")
-gelu = primitive("gelu")
 logsigmoid = primitive("logsigmoid")
 hardshrink = primitive("hardshrink")
 softshrink = primitive("softshrink")

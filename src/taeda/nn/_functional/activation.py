@@ -6,19 +6,23 @@ import warnings
 from typing import Any
 
 import taeda
-from taeda.nn._functional.primitives import find, in_place, primitive
+from taeda.nn._functional.primitives import in_place, primitive
 
 _elu = primitive("elu")
 _selu = primitive("selu")
 _celu = primitive("celu")
 _silu = primitive("silu")
 _mish = primitive("mish")
-_relu6 = find("relu6")
+_gelu = primitive("_gelu")
+_gelu_tanh = primitive("_gelu_tanh")
+_prelu = primitive("_prelu")
+_threshold = primitive("threshold")
 _leaky_relu = primitive("leaky_relu")
 _hardtanh = primitive("hardtanh")
 _hardsigmoid = primitive("hardsigmoid")
 _hardswish = primitive("hardswish")
-_softplus = primitive("softplus")
+_softsign = primitive("softsign")
+_tanhshrink = primitive("tanhshrink")
 _relu = taeda.relu
 _softmax = taeda.softmax
 _log_softmax = taeda.log_softmax
@@ -115,23 +119,33 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
     """``input`` where it is greater than ``threshold``, else ``value``."""
-    compiled = primitive("threshold")
-    return in_place("threshold", compiled, input, threshold, value) if inplace else compiled(input, threshold, value)
+    if inplace:
+        return in_place("threshold", _threshold, input, threshold, value)
+    return _threshold(input, threshold, value)
 
 
 def threshold_(input: Any, threshold: float, value: float) -> Any:
     """``threshold`` in place."""
-    return in_place("threshold", primitive("threshold"), input, threshold, value)
+    return in_place("threshold", _threshold, input, threshold, value)
+
+
+def gelu(input: Any, approximate: str = "none") -> Any:
+    """``input`` times the normal distribution function of it (Hendrycks 2016); ``"tanh"`` approximates that."""
+    if approximate == "none":
+        return _gelu(input)
+    if approximate == "tanh":
+        return _gelu_tanh(input)
+    raise RuntimeError("approximate argument must be either none or tanh.")
 
 
 def softsign(input: Any) -> Any:
     """``input / (1 + |input|)``."""
-    return input / (input.abs() + 1)
+    return _softsign(input)
 
 
 def tanhshrink(input: Any) -> Any:
     """``input - tanh(input)``."""
-    return input - input.tanh()
+    return _tanhshrink(input)
 
 
 def sigmoid(input: Any) -> Any:
@@ -166,7 +180,7 @@ def prelu(input: Any, weight: Any) -> Any:
         weight = weight.reshape(1, -1, *(1,) * (input.dim() - 2))
     elif input.dim() == 0:
         weight = weight.reshape(())
-    return taeda.where(input > 0, input, weight * input)
+    return _prelu(input, weight)
 
 
 def rrelu(

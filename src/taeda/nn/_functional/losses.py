@@ -7,9 +7,21 @@ import warnings
 from typing import Any
 
 import taeda
-from taeda.nn._functional.primitives import find, primitive
+from taeda.nn._functional.primitives import primitive
 
+# The losses of single elements; each has its gradient in one kernel.
+_mse = primitive("_mse")
+_l1 = primitive("_l1")
+_smooth_l1 = primitive("_smooth_l1")
+_huber = primitive("_huber")
+_bce = primitive("_bce")
+_bce_with_logits = primitive("_bce_with_logits")
+_bce_with_logits_weighted = primitive("_bce_with_logits_weighted")
+_soft_margin = primitive("_soft_margin")
+_kl_div = primitive("_kl_div")
 _nll_loss = primitive("_nll_loss")
+_linear = primitive("linear")
+_log_sigmoid = primitive("logsigmoid")
 _log_softmax = taeda.log_softmax
 _CODES = {"none": 0, "mean": 1, "sum": 2}
 
@@ -80,8 +92,8 @@ def mse_loss(
     reduction = reduction_name(size_average, reduce, reduction)
     input, target = _broadcast(input, target)
     if weight is not None:
-        return _weighted((input - target) ** 2, weight, reduction)
-    return _elementwise("mse_loss", input, target, reduction)
+        return _weighted(_mse(input, target), weight, reduction)
+    return reduced(_mse(input, target), reduction)
 
 
 def l1_loss(
@@ -96,8 +108,8 @@ def l1_loss(
     reduction = reduction_name(size_average, reduce, reduction)
     input, target = _broadcast(input, target)
     if weight is not None:
-        return _weighted((input - target).abs(), weight, reduction)
-    return _elementwise("l1_loss", input, target, reduction)
+        return _weighted(_l1(input, target), weight, reduction)
+    return reduced(_l1(input, target), reduction)
 
 
 def smooth_l1_loss(
@@ -115,8 +127,8 @@ def smooth_l1_loss(
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     input, target = _broadcast(input, target)
     if beta == 0:
-        return _elementwise("l1_loss", input, target, reduction)
-    return _elementwise("smooth_l1_loss", input, target, reduction, beta)
+        return reduced(_l1(input, target), reduction)
+    return reduced(_smooth_l1(input, target, beta), reduction)
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
@@ -126,37 +138,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     input, target = _broadcast(input, target)
     if weight is not None:
-        return _weighted(_elementwise("huber_loss", input, target, "none", delta), weight, reduction)
-    return _elementwise("huber_loss", input, target, reduction, delta)
-
-
-def _smooth_l1(input: Any, target: Any, beta: float) -> Any:
-    distance = (input - target).abs()
-    return taeda.where(distance < beta, 0.5 * distance * distance / beta, distance - 0.5 * beta)
-
-
-def _huber(input: Any, target: Any, delta: float) -> Any:
-    distance = (input - target).abs()
-    return taeda.where(distance <= delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta))
-
-
-_COMPOSED = {
-    "mse_loss": lambda input, target: (input - target) ** 2,
-    "l1_loss": lambda input, target: (input - target).abs(),
-    "smooth_l1_loss": _smooth_l1,
-    "huber_loss": _huber,
-}
-# A fused kernel computes and reduces in one pass; where the core has none the composition serves.
-_FUSED = {name: find(name) for name in _COMPOSED}
-
-
-def _elementwise(name: str, input: Any, target: Any, reduction: str, *factors: float) -> Any:
-    if reduction not in _CODES:
-        raise ValueError(f"{reduction} is not a valid value for reduction")
-    fused = _FUSED[name]
-    if fused is not None:
-        return fused(input, target, _CODES[reduction], *factors)
-    return reduced(_COMPOSED[name](input, target, *factors), reduction)
+        return _weighted(_huber(input, target, delta), weight, reduction)
+    return reduced(_huber(input, target, delta), reduction)
 
 
 def binary_cross_entropy(
@@ -183,46 +166,8 @@ def binary_cross_entropy(
             f"deprecated. "
             "Please ensure they have the same size."
         )
-    if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
-        raise RuntimeError("all elements of input should be between 0 and 1")
-    fused = find("binary_cross_entropy")
-    if weight is not None:
-        weight = weight.expand(input.shape)
-    if fused is not None:
-        return fused(input, target, weight, _CODES[reduction])
-    loss = _BinaryCrossEntropy.get().apply(input, target)
+    loss = _bce(input, target)
     return reduced(loss if weight is None else loss * weight, reduction)
-
-
-class _BinaryCrossEntropy:
-    """Binary cross-entropy as a function with its own gradient: that of the limited logarithms would be 0 at "
-    "the ends."""
-
-    _function: Any = None
-
-    @classmethod
-    def get(cls) -> Any:
-        if cls._function is None:
-
-            class BinaryCrossEntropy(taeda.autograd.Function):
-                @staticmethod
-                def forward(ctx, input, target):
-                    ctx.save_for_backward(input, target)
-                    no, yes = (-input).log1p().clamp_min(-100), input.log().clamp_min(-100)
-                    return (target - 1) * no - target * yes
-
-                @staticmethod
-                def backward(ctx, grad):
-                    input, target = ctx.saved_tensors
-                    grad_input = grad_target = None
-                    if ctx.needs_input_grad[0]:
-                        grad_input = grad * (input - target) / ((1 - input) * input).clamp_min(1e-12)
-                    if ctx.needs_input_grad[1]:
-                        grad_target = grad * ((-input).log1p().clamp_min(-100) - input.log().clamp_min(-100))
-                    return grad_input, grad_target
-
-            cls._function = BinaryCrossEntropy
-        return cls._function
 
 
 def binary_cross_entropy_with_logits(
@@ -247,11 +192,10 @@ def binary_cross_entropy_with_logits(
     reduction = reduction_name(size_average, reduce, reduction)
     if target.size() != input.size():
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
-    log_sigmoid = primitive("logsigmoid")(input)
     if pos_weight is None:
-        loss = (1 - target) * input - log_sigmoid
+        loss = _bce_with_logits(input, target)
     else:
-        loss = (1 - target) * input - (1 + (pos_weight - 1) * target) * log_sigmoid
+        loss = _bce_with_logits_weighted(input, target, pos_weight)
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
@@ -281,7 +225,7 @@ def kl_div(
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
-    loss = target.exp() * (target - input) if log_target else taeda.xlogy(target, target) - target * input
+    loss = target.exp() * (target - input) if log_target else _kl_div(input, target)
     if reduction == "batchmean":
         return loss.sum() / input.size(0) if input.dim() else loss.sum()
     return reduced(loss, reduction)
@@ -377,7 +321,7 @@ def soft_margin_loss(
 ) -> Any:
     """``log(1 + exp(-target * input))`` for targets 1 and -1, reduced."""
     reduction = reduction_name(size_average, reduce, reduction)
-    return reduced((-target * input).exp().log1p(), reduction)
+    return reduced(_soft_margin(input, target), reduction)
 
 
 # ---- by class ----------------------------------------------------------------------------
@@ -596,8 +540,7 @@ def multilabel_soft_margin_loss(
 ) -> Any:
     """For each sample the mean over the classes of the binary cross-entropy with logits, reduced."""
     reduction = reduction_name(size_average, reduce, reduction)
-    log_sigmoid = primitive("logsigmoid")
-    loss = -(target * log_sigmoid(input) + (1 - target) * log_sigmoid(-input))
+    loss = -(target * _log_sigmoid(input) + (1 - target) * _log_sigmoid(-input))
     if weight is not None:
         loss = loss * weight
     return reduced(loss.sum(-1) / input.size(-1), reduction)
@@ -755,9 +698,7 @@ def linear_cross_entropy(
         ignore_index: the class index that does not count; default -100.
         options: accepted for compatibility; the result does not depend on it.
     """
-    logits = primitive("linear")(
-        input, linear_weight.flatten(0, -2), None if linear_bias is None else linear_bias.flatten()
-    )
+    logits = _linear(input, linear_weight.flatten(0, -2), None if linear_bias is None else linear_bias.flatten())
     if linear_weight.dim() > 2:
         logits = logits.unflatten(-1, linear_weight.shape[:-1])
     n_lead = input.dim() - 1

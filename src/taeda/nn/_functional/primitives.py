@@ -6,21 +6,18 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import taeda
-
 
 @functools.cache
 def _compiled() -> dict[str, Callable]:
-    """All compiled operations by name: those of nn.functional before private helpers."""
+    """All compiled operations by name: those of nn.functional before private helpers and public ones."""
     from taeda import _ops
 
-    return {**_ops.namespace("_C"), **_ops.namespace("nn.functional")}
+    return {**_ops.namespace("torch"), **_ops.namespace("_C"), **_ops.namespace("nn.functional")}
 
 
 def find(name: str) -> Callable | None:
     """The compiled operation called ``name``, or None: one of nn.functional, a private helper, or a public one."""
-    found = _compiled().get(name)
-    return getattr(taeda, name, None) if found is None else found
+    return _compiled().get(name)
 
 
 def primitive(name: str) -> Callable:
