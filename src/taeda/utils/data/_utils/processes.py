@@ -1,7 +1,8 @@
 """The loader's side of its worker processes: starting them, noticing their death, and ending them.
 
-Each worker has a queue of tasks and a pipe for results of its own. Nothing is shared between workers, so that one that
-is killed at any point leaves no lock behind which another process, or the loader, would wait for ever.
+Each worker has a pipe for tasks and a pipe for results of its own. Nothing is shared between workers, so that one that
+is killed at any point leaves no lock behind which another process, or the loader, would wait for ever; and no thread
+works for the loader here, because an iterator may be collected, and its workers ended, in any thread.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class WorkerPool:
         self.parent_id = os.getpid()
         self.file_prefix = f"taeda_{self.parent_id}_{secrets.token_hex(6)}_"
         self.processes: list = []
-        self.queues: list = []
-        self.pipes: list = []
+        self.task_pipes: list = []  # writing ends
+        self.pipes: list = []  # reading ends, of results
         is_fork = context.get_start_method() == "fork"
         try:
             for worker_id in range(num_workers):
@@ -45,30 +46,33 @@ class WorkerPool:
             raise
 
     def _start(self, context: Any, worker_id: int, is_fork: bool, common: dict[str, Any]) -> None:
-        queue = context.Queue()
-        # A worker must never wait for this thread at its end, and this thread never for a dead worker.
-        queue.cancel_join_thread()
+        task_reader, task_writer = context.Pipe(duplex=False)
         reader, writer = context.Pipe(duplex=False)
-        self.queues.append(queue)
+        self.task_pipes.append(task_writer)
         self.pipes.append(reader)
         task = WorkerTask(
             worker_id=worker_id,
-            tasks=queue,
+            tasks=task_reader,
             results=writer,
             file_prefix=self.file_prefix,
             parent_id=self.parent_id,
-            foreign_ends=list(self.pipes) if is_fork else [],
+            foreign_ends=[*self.task_pipes, *self.pipes] if is_fork else [],
             **common,
         )
         process = context.Process(target=worker_loop, args=(task,), daemon=True)
         process.start()
         self.processes.append(process)
-        # With the only writing end in the worker, its death ends the pipe.
+        # With these ends in the worker only, its death breaks both pipes.
+        task_reader.close()
         writer.close()
 
     def put(self, worker_id: int, message: Any) -> None:
         """Give a worker a task."""
-        self.queues[worker_id].put(message)
+        try:
+            self.task_pipes[worker_id].send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            # The worker is dead: reported when its next batch is waited for.
+            return
 
     def receive(self, worker_ids: Iterable[int], timeout: float | None) -> Any:
         """The next message of any of these workers; None when ``timeout`` seconds passed without one."""
@@ -110,15 +114,22 @@ class WorkerPool:
 
     def stop(self, worker_id: int) -> None:
         """Tell a worker to end after the tasks that it has."""
-        self.queues[worker_id].put(None)
+        self.put(worker_id, None)
 
     def shut_down(self) -> None:
         """End all workers, wait for them, and remove what they left."""
         if os.getpid() != self.parent_id:
             # A forked process holds a copy of this object; the workers are not its children.
             return
-        for queue in self.queues:
-            queue.put(None)
+        for pipe in self.task_pipes:
+            try:
+                # A worker that does not even take tasks must not hold this up.
+                os.set_blocking(pipe.fileno(), False)
+                pipe.send(None)
+            except OSError:
+                continue
+            finally:
+                pipe.close()
         # A worker that is blocked in sending a batch finds the pipe broken.
         for pipe in self.pipes:
             pipe.close()
@@ -132,8 +143,6 @@ class WorkerPool:
             if process.is_alive():
                 process.kill()
                 process.join()
-        for queue in self.queues:
-            queue.close()
         transport.remove_files(self.file_prefix)
 
 

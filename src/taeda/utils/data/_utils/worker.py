@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import random
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +53,7 @@ class WorkerTask:
     drop_last: bool
     base_seed: int
     init_fn: Any
-    tasks: Any  # a queue of (number, indices), _Restart or None, which ends the worker
+    tasks: Any  # the reading end of a pipe: (number, indices), Restart, or None, which ends the worker
     results: Any  # the writing end of a pipe
     file_prefix: str
     parent_id: int
@@ -101,14 +102,26 @@ def worker_loop(task: WorkerTask) -> None:
         # The main process reports the interrupt; a closed pipe says that nobody wants the batch any more.
         pass
     finally:
-        task.tasks.cancel_join_thread()
-        task.tasks.close()
         if not _parent_is_alive(task):
             transport.remove_files(task.file_prefix)
 
 
 def _parent_is_alive(task: WorkerTask) -> bool:
     return os.getppid() == task.parent_id
+
+
+def _receive_tasks(pipe: Any, tasks: queue.SimpleQueue) -> None:
+    """Move tasks from the pipe into a queue until the end.
+
+    A thread of its own does this, so that the loader never waits with a task while this process waits with a batch.
+    """
+    message: Any = ...
+    while message is not None:
+        try:
+            message = pipe.recv()
+        except (EOFError, OSError):
+            message = None
+        tasks.put(message)
 
 
 class _Worker:
@@ -119,6 +132,8 @@ class _Worker:
         self.fetcher: Any = None
         self.stream_ended = False
         self.start_error: ExceptionWrapper | None = None
+        self.tasks: queue.SimpleQueue = queue.SimpleQueue()
+        threading.Thread(target=_receive_tasks, args=(task.tasks, self.tasks), daemon=True).start()
         try:
             if task.init_fn is not None:
                 task.init_fn(task.worker_id)
@@ -138,8 +153,9 @@ class _Worker:
     def run(self) -> None:
         while _parent_is_alive(self.task):
             try:
-                message = self.task.tasks.get(timeout=MP_STATUS_CHECK_INTERVAL)
+                message = self.tasks.get(timeout=MP_STATUS_CHECK_INTERVAL)
             except queue.Empty:
+                # The pipe ends with the loader's process, unless another process that it forked holds it open too.
                 continue
             if message is None:
                 return
