@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import taeda
@@ -232,19 +232,10 @@ def _suffixes(tensor: Any, grad_fn: Any) -> list[str]:
         if not _is_implied_dtype(tensor.dtype):
             suffixes.append(f"dtype={tensor.dtype}")
     if grad_fn is not None:
-        suffixes.append(f"grad_fn=<{_node_name(grad_fn)}>")
+        suffixes.append(f"grad_fn=<{type(grad_fn).__name__}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
     return suffixes
-
-
-def _node_name(grad_fn: Any) -> str:
-    """Return the class name of a node; the core's node type serves all operations and knows the name by itself."""
-    name = type(grad_fn).__name__
-    if name != "Node":
-        return name
-    own: Callable[[], str] | str = grad_fn.name
-    return own() if callable(own) else own
 
 
 def _append_suffixes(text: str, suffixes: list[str], indent: int) -> str:

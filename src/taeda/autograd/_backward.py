@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import taeda
 from taeda import _C
 
-__all__ = ["backward", "grad"]
+__all__ = ["GradientEdge", "backward", "grad"]
+
+
+class GradientEdge(NamedTuple):
+    """One result of a recorded node, which can stand for the tensor where gradients start or are wanted."""
+
+    node: Any
+    output_nr: int
 
 
 def _as_tuple(values: Any) -> tuple[Any, ...]:
-    return (values,) if isinstance(values, taeda.Tensor) else tuple(values)
+    return (values,) if isinstance(values, (taeda.Tensor, GradientEdge)) else tuple(values)
 
 
 def _check_outputs(tensors: tuple[Any, ...]) -> None:
     for index, tensor in enumerate(tensors):
-        if not tensor.requires_grad:
+        if not isinstance(tensor, GradientEdge) and not tensor.requires_grad:
             raise RuntimeError(f"element {index} of tensors does not require grad and does not have a grad_fn")
 
 
@@ -64,6 +71,13 @@ def _make_grads(outputs: tuple[Any, ...], grads: Any, is_batched: bool = False) 
         raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
     made: list[Any] = []
     for index, (output, grad) in enumerate(zip(outputs, grads, strict=True)):
+        if isinstance(output, GradientEdge):
+            if not isinstance(grad, taeda.Tensor):
+                raise RuntimeError(
+                    f"a GradientEdge has no shape, so that the gradient of element {index} must be given"
+                )
+            made.append(grad)
+            continue
         if not isinstance(output, taeda.Tensor):
             raise TypeError(f"expected Tensor as element {index} in argument 0, but got {type(output).__name__}")
         if isinstance(grad, taeda.Tensor):
@@ -111,11 +125,13 @@ def backward(
     grads = _make_grads(tensors, grad_tensors)
     _check_outputs(tensors)
     keep_graph = create_graph if retain_graph is None else retain_graph
-    _C._run_backward(tensors, grads, keep_graph, create_graph, inputs or (), True, True)
+    _C._run_backward(tensors, grads, keep_graph, create_graph, inputs, True, True)
 
 
 def _check_inputs(inputs: Sequence[Any]) -> None:
     for tensor in inputs:
+        if isinstance(tensor, GradientEdge):
+            continue
         if not isinstance(tensor, taeda.Tensor):
             raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}")
         if not tensor.requires_grad:
@@ -168,18 +184,25 @@ def grad(
         results = _C._run_backward(outputs, grads, keep_graph, create_graph, inputs, True, False)
     if not allow_unused and any(result is None for result in results):
         position = next(index for index, result in enumerate(results) if result is None)
+        shape = "" if isinstance(inputs[position], GradientEdge) else f", of shape {tuple(inputs[position].shape)},"
         raise RuntimeError(
             "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
             "this is "
-            f"the desired behavior.\n  The differentiated Tensor at index {position}, of shape "
-            f"{tuple(inputs[position].shape)}, does not lead to the outputs"
+            f"the desired behavior.\n  The differentiated Tensor at index {position}{shape} does not lead to the "
+            "outputs"
         )
     if materialize_grads:
         results = tuple(
-            taeda.zeros_like(tensor, requires_grad=create_graph) if result is None else result
+            taeda._zeros_like_input(tensor, create_graph) if result is None else result
             for result, tensor in zip(results, inputs, strict=True)
         )
     return results
+
+
+def _zeros_like_input(tensor: Any, requires_grad: bool) -> Any:
+    if isinstance(tensor, GradientEdge):
+        raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
+    return taeda.zeros_like(tensor, requires_grad=requires_grad)
 
 
 def _batched_grad(

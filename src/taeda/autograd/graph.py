@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+import taeda
 from taeda import _C
+from taeda.autograd._backward import GradientEdge
 
 __all__ = [
     "GradientEdge",
@@ -17,28 +19,33 @@ __all__ = [
     "saved_tensors_hooks",
 ]
 
-Node = _C.Node
+
+_NODE_KINDS = (_C._Node, _C._FunctionNode, _C._AccumulateGrad)
 
 
-class GradientEdge(NamedTuple):
-    """One result of a recorded node: where a gradient enters the graph."""
+class _AnyNode(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, _NODE_KINDS)
 
-    node: Any
-    output_nr: int
+
+class Node(metaclass=_AnyNode):
+    """Any recorded node: those of operations, of `Function`s, and the ends of the graph at leaves are instances of
+    it.
+    """
 
 
 def get_gradient_edge(tensor: Any) -> GradientEdge:
-    """Return the node that made `tensor` and which of its results `tensor` is.
+    """Return the node that made `tensor` and which of its results `tensor` is; for a leaf, the end of the graph at it.
 
-    Edge cases: a tensor that does not require grad, or a leaf (whose gradient goes into no node), is a RuntimeError.
+    Edge cases: a tensor that does not require grad is a RuntimeError.
     """
     if not tensor.requires_grad:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
-    if tensor.grad_fn is None:
-        raise RuntimeError(
-            "taeda has no gradient edge for a leaf, because no node accumulates its gradient; use the leaf itself"
-        )
-    return GradientEdge(tensor.grad_fn, tensor.output_nr)
+    if tensor.grad_fn is not None:
+        return GradientEdge(tensor.grad_fn, tensor.output_nr)
+    # Leaves have no node of their own; what an operation on the leaf would lead to stands for one.
+    with taeda.enable_grad():
+        return GradientEdge(tensor.view_as(tensor).grad_fn.next_functions[0][0], 0)
 
 
 class saved_tensors_hooks:

@@ -1,0 +1,9 @@
+"""Tools for tests: comparing results, making inputs, and checking derivatives (`taeda.autograd.gradcheck`)."""
+
+from taeda.testing._comparison import assert_close
+from taeda.testing._creation import make_tensor
+
+__all__ = ["assert_close", "make_tensor"]
+
+for _function in (assert_close, make_tensor):
+    _function.__module__ = "taeda.testing"
