@@ -1,6 +1,7 @@
 """Fixtures of the optimizers' tests."""
 
 import pytest
+
 import taeda
 
 

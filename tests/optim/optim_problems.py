@@ -1,6 +1,7 @@
 """Small problems that the tests of optimizers share."""
 
 import numpy as np
+
 import taeda
 
 

@@ -6,8 +6,8 @@ import pickle
 import warnings
 
 import pytest
-import taeda
 
+import taeda
 from taeda import optim
 from taeda.optim import lr_scheduler as sched
 

@@ -3,8 +3,8 @@
 import numpy as np
 import optim_problems
 import pytest
-import taeda
 
+import taeda
 from taeda import optim
 
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-9}  # some counters are float32, as PyTorch's are

@@ -7,8 +7,8 @@ import warnings
 
 import numpy as np
 import pytest
-import taeda
 
+import taeda
 from taeda import optim
 
 ALL = [

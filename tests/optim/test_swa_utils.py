@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import taeda
 
+import taeda
 from taeda import optim
 from taeda.optim import swa_utils
 

@@ -4,8 +4,8 @@ import collections
 
 import numpy as np
 import pytest
-import taeda
 
+import taeda
 from taeda.utils.data import default_collate, default_convert
 
 Point = collections.namedtuple("Point", "a b")

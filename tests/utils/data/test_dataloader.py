@@ -1,8 +1,8 @@
 """The loader without worker processes: options, order, random numbers, and batches taken from tensors at once."""
 
 import pytest
-import taeda
 
+import taeda
 from taeda.utils import data
 
 

@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 import pytest
-import taeda
 
+import taeda
 from taeda.utils import data
 from taeda.utils.data._utils import transport
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import taeda
 
+import taeda
 from taeda.utils import data
 
 
