@@ -25,7 +25,8 @@ template <> struct WorkOf<bool> { using t = int; };
 
 template <class T>
 TAEDA_VM T attribute(const Attributes& a, int k) {
-    if constexpr (PwInteger<T>) return static_cast<T>(a.integer[k]);
+    if constexpr (std::is_same_v<T, int>) return a.real[k] != 0.0;  // a bool loop
+    else if constexpr (PwInteger<T>) return static_cast<T>(a.integer[k]);
     else if constexpr (PwReal<T>) return static_cast<T>(a.real[k]);
     else return T(static_cast<typename T::value_type>(a.complex[k].real()), static_cast<typename T::value_type>(a.complex[k].imag()));
 }

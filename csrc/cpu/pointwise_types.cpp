@@ -75,7 +75,8 @@ DType result_dtype(const Pointwise& op, DType common) {
 
 DType apply_rule(const Pointwise& op, DType common) {
     if (op.bool_as_int && is_bool(common)) return DType::Int64;
-    if ((op.rule == TypeRule::ToFloat || op.rule == TypeRule::ToComplex) && is_integral(common)) return default_dtype();
+    const bool only_real = op.rule == TypeRule::RealPart && !op.loops[kInt64];  // angle, but not abs
+    if ((op.rule == TypeRule::ToFloat || op.rule == TypeRule::ToComplex || only_real) && is_integral(common)) return default_dtype();
     return common;
 }
 

@@ -30,7 +30,7 @@ inline double digamma(double x) {
     if (x < 0) {
         if (x == std::floor(x)) return kNotANumber;
         // The tangent's argument is reduced first: pi * x itself would lose the digits of a large x.
-        const double rest = x - std::floor(x);
+        const double rest = x - std::nearbyint(x);
         return digamma(1 - x) - kPi / std::tan(kPi * rest);
     }
     double value = 0;
@@ -51,7 +51,7 @@ inline double zeta(double s, double q) {
         if (s != std::floor(s)) return kNotANumber;  // a power of a negative number
     }
     double sum = 0;
-    for (int k = 0; k < 12 || q < 0; ++k, q += 1) {
+    for (; q < 12; q += 1) {
         const double term = std::pow(q, -s);
         sum += term;
         if (q > 0 && std::abs(term) < std::abs(sum) * 1e-17) return sum;
@@ -70,9 +70,9 @@ inline double zeta(double s, double q) {
 // The n-th derivative of psi (A&S 6.4.10); for n = 1 on the left by reflection (6.4.7).
 inline double polygamma(double n, double x) {
     if (n == 0) return digamma(x);
-    if (n == 1 && x < 0.5) {
+    if (n == 1 && x <= 0) {
         if (x == std::floor(x)) return kInf;
-        const double sine = std::sin(kPi * (x - std::floor(x)));
+        const double sine = std::sin(kPi * (x - std::nearbyint(x)));
         return kPi * kPi / (sine * sine) - polygamma(1, 1 - x);
     }
     const double value = std::exp(log_gamma(n + 1)) * zeta(n + 1, x);

@@ -50,9 +50,7 @@ class Atom:
     def partials(self, args: tuple[Expr, ...], value: Expr) -> tuple[Factor, ...]:
         """The derivative's factors; ``value`` is the node itself, or the leaf ``r``."""
         if self.derivative is None:
-            raise ValueError(
-                f"{self.name} has no derivative: give the operation's gradient by hand"
-            )
+            raise ValueError(f"{self.name} has no derivative: give the operation's gradient by hand")
         return self.derivative(*args, value)
 
 
@@ -77,9 +75,7 @@ def _atom(
     call = name if public is None else public
     if call and "{" not in call:
         call = f"{call}({places})"
-    ATOMS[name] = Atom(
-        name, arity, spelling, call, derivative, from_result, heavy, scalar
-    )
+    ATOMS[name] = Atom(name, arity, spelling, call, derivative, from_result, heavy, scalar)
 
     def make(*operands: Expr | Number) -> Expr:
         if len(operands) != arity:
@@ -94,10 +90,12 @@ def _flat(*operands: Expr) -> tuple[Factor, ...]:
     return (0,) * (len(operands) - 1)  # the last one is the value
 
 
+def pow_(x: Expr, y: Expr | Number) -> Expr:
+    return build("pow", x, y)
+
+
 # ---- arithmetic (the operators of Expr)
-_atom(
-    "add", 2, lambda x, y, r: (1, 1), cpp="{0} + {1}", public="add({0}, {1}, Scalar(1))"
-)
+_atom("add", 2, lambda x, y, r: (1, 1), cpp="{0} + {1}", public="add({0}, {1}, Scalar(1))")
 _atom(
     "sub",
     2,
@@ -106,9 +104,7 @@ _atom(
     public="sub({0}, {1}, Scalar(1))",
 )
 _atom("mul", 2, lambda x, y, r: (y, x), cpp="multiply({0}, {1})")
-_atom(
-    "div", 2, lambda x, y, r: (1 / y, -((x / y) / y)), cpp="divide({0}, {1})", heavy=2
-)
+_atom("div", 2, lambda x, y, r: (1 / y, -((x / y) / y)), cpp="divide({0}, {1})", heavy=2)
 _atom("neg", 1, lambda x, r: (-1,), cpp="-{0}")
 _atom(
     "pow",
@@ -189,25 +185,19 @@ fmin = _atom(
         where((x <= y) | isnan(y), 0, 1),
     ),
 )
-ten_to = _atom(
-    "ten_to", 1, None, public="", heavy=4
-)  # 10 to a whole power: numbers only, never an operand
+ten_to = _atom("ten_to", 1, None, public="", heavy=4)  # 10 to a whole power: numbers only, never an operand
 copysign = _atom(
     "copysign",
     2,
     lambda x, y, r: (where(eq(x, 0), 0, where(eq(signbit(x), signbit(y)), 1, -1)), 0),
 )
-nextafter = _atom("nextafter", 2, None, scalar=True)
+nextafter = _atom("nextafter", 2, lambda x, y, r: (where(eq(x, y), 0, 1), where(eq(x, y), 1, 0)), scalar=True)
 
 # ---- division with remainders
 fmod = _atom("fmod", 2, lambda x, y, r: (1, -trunc(x / y)), heavy=8, scalar=True)
-remainder = _atom(
-    "remainder", 2, lambda x, y, r: (1, -floor(x / y)), heavy=8, scalar=True
-)
+remainder = _atom("remainder", 2, lambda x, y, r: (1, -floor_divide(x, y)), heavy=8, scalar=True)
 floor_divide = _atom("floor_divide", 2, lambda x, y, r: (0, 0), heavy=8, scalar=True)
-trunc_divide = _atom(
-    "trunc_divide", 2, lambda x, y, r: (0, 0), public="_div_trunc", heavy=3
-)
+trunc_divide = _atom("trunc_divide", 2, lambda x, y, r: (0, 0), public="_div_trunc", heavy=3)
 gcd = _atom("gcd", 2, None, scalar=True)
 lcm = _atom("lcm", 2, None, scalar=True)
 
@@ -229,19 +219,14 @@ log = _atom("log", 1, lambda x, r: (1 / x,), heavy=8)
 log2 = _atom("log2", 1, lambda x, r: (1 / (LN2 * x),), heavy=8)
 log10 = _atom("log10", 1, lambda x, r: (1 / (LN10 * x),), heavy=8)
 log1p = _atom("log1p", 1, lambda x, r: (1 / (x + 1),), heavy=9)
-pow_ = lambda x, y: build("pow", x, y)  # noqa: E731  (it is Expr's ** as a function)
-logaddexp = _atom(
-    "logaddexp", 2, lambda x, y, r: (sigmoid(x - y), sigmoid(y - x)), heavy=12
-)
+logaddexp = _atom("logaddexp", 2, lambda x, y, r: (sigmoid(x - y), sigmoid(y - x)), heavy=12)
 logaddexp2 = _atom(
     "logaddexp2",
     2,
     lambda x, y, r: (sigmoid(LN2 * (x - y)), sigmoid(LN2 * (y - x))),
     heavy=12,
 )
-xlogy = _atom(
-    "xlogy", 2, lambda x, y, r: (where(eq(x, 0) & (y <= 0), 0, log(y)), x / y), heavy=9
-)
+xlogy = _atom("xlogy", 2, lambda x, y, r: (where(eq(x, 0) & (y <= 0), 0, log(y)), x / y), heavy=9)
 xlog1py = _atom(
     "xlog1py",
     2,
@@ -256,9 +241,15 @@ tan = _atom("tan", 1, lambda x, r: (1 + r * r,), from_result=True, heavy=14)
 asin = _atom("asin", 1, lambda x, r: (rsqrt(1 - x * x),), heavy=10)
 acos = _atom("acos", 1, lambda x, r: (-rsqrt(1 - x * x),), heavy=10)
 atan = _atom("atan", 1, lambda x, r: (1 / (1 + x * x),), heavy=10)
-atan2 = _atom(
-    "atan2", 2, lambda x, y, r: (y / (x * x + y * y), -x / (x * x + y * y)), heavy=12
-)
+
+
+def _atan2_factors(x: Expr, y: Expr, r: Expr) -> tuple[Factor, ...]:
+    # x / (x * x + y * y), without the squares' overflow; 0 at the origin, where there is no derivative.
+    radius = hypot(x, y)
+    return where(eq(radius, 0), 0, y / radius / radius), where(eq(radius, 0), 0, -(x / radius / radius))
+
+
+atan2 = _atom("atan2", 2, _atan2_factors, heavy=12)
 sinh = _atom("sinh", 1, lambda x, r: (cosh(x),), heavy=10)
 cosh = _atom("cosh", 1, lambda x, r: (sinh(x),), heavy=10)
 tanh = _atom("tanh", 1, lambda x, r: (1 - r * r,), from_result=True, heavy=9)
@@ -269,12 +260,8 @@ hypot = _atom("hypot", 2, lambda x, y, r: (x / r, y / r), from_result=True, heav
 
 # ---- the functions that networks are made of
 sigmoid = _atom("sigmoid", 1, lambda x, r: (r * (1 - r),), from_result=True, heavy=8)
-softplus = _atom(
-    "softplus", 1, lambda x, r: (sigmoid(x),), public="_softplus", heavy=12
-)  # log(1 + exp(x)) at any x
-log_sigmoid = _atom(
-    "log_sigmoid", 1, lambda x, r: (sigmoid(-x),), public="logsigmoid", heavy=12
-)
+softplus = _atom("softplus", 1, lambda x, r: (sigmoid(x),), public="_softplus", heavy=12)  # log(1 + exp(x)) at any x
+log_sigmoid = _atom("log_sigmoid", 1, lambda x, r: (sigmoid(-x),), public="logsigmoid", heavy=12)
 erf = _atom("erf", 1, lambda x, r: (TWO_OVER_SQRT_PI * exp(-(x * x)),), heavy=12)
 erfc = _atom("erfc", 1, lambda x, r: (-TWO_OVER_SQRT_PI * exp(-(x * x)),), heavy=14)
 
@@ -286,9 +273,7 @@ erfinv = _atom(
     heavy=6,
     scalar=True,
 )
-erfcx = _atom(
-    "erfcx", 1, lambda x, r: (2 * x * r - TWO_OVER_SQRT_PI,), heavy=6, scalar=True
-)
+erfcx = _atom("erfcx", 1, lambda x, r: (2 * x * r - TWO_OVER_SQRT_PI,), heavy=6, scalar=True)
 ndtri = _atom(
     "ndtri",
     1,

@@ -7,7 +7,6 @@ Simplification happens while building. What the functions mean (derivative, C++ 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 
 LEAVES = ("const", "input", "attr", "result", "grad")
@@ -31,7 +30,7 @@ Number = int | float | complex | bool
 class Expr:
     """A node: ``kind`` is a leaf's kind or an atom's name, ``args`` its operands, ``value`` a leaf's constant or name."""
 
-    __slots__ = ("kind", "args", "value", "is_bool")
+    __slots__ = ("args", "is_bool", "kind", "value")
 
     kind: str
     args: tuple[Expr, ...]
@@ -96,9 +95,7 @@ class Expr:
         return build("not", self)
 
     def __bool__(self) -> bool:
-        raise TypeError(
-            "an expression has no truth value: combine conditions with & | ~, choose with where()"
-        )
+        raise TypeError("an expression has no truth value: combine conditions with & | ~, choose with where()")
 
     def __repr__(self) -> str:
         return to_text(self)
@@ -107,9 +104,7 @@ class Expr:
 _interned: dict[tuple, Expr] = {}
 
 
-def _node(
-    kind: str, args: tuple[Expr, ...] = (), value: object = None, is_bool: bool = False
-) -> Expr:
+def _node(kind: str, args: tuple[Expr, ...] = (), value: object = None, is_bool: bool = False) -> Expr:
     # A constant's type and sign of zero are part of what it is: 1, 1.0 and True are equal keys to a dict.
     key = (kind, tuple(id(a) for a in args), type(value), repr(value), is_bool)
     node = _interned.get(key)
@@ -145,9 +140,7 @@ def as_expr(value: Expr | Number) -> Expr:
 
 def is_const(node: Expr, *values: Number) -> bool:
     """Whether ``node`` is a constant (equal to one of ``values``, where given)."""
-    return node.kind == "const" and (
-        not values or any(node.value == value for value in values)
-    )
+    return node.kind == "const" and (not values or any(node.value == value for value in values))
 
 
 def build(kind: str, *operands: Expr | Number) -> Expr:
@@ -178,9 +171,7 @@ def ne(x: Expr, y: Expr | Number) -> Expr:
 # ---- simplification: one function for each kind that has rules; None means "as it is"
 
 
-def _folded(
-    function: Callable[[Number, Number], Number], x: Expr, y: Expr
-) -> Expr | None:
+def _folded(function: Callable[[Number, Number], Number], x: Expr, y: Expr) -> Expr | None:
     if x.kind == "const" and y.kind == "const":
         try:
             return const(function(x.value, y.value))
@@ -308,9 +299,7 @@ def _or(x: Expr, y: Expr) -> Expr | None:
 def _compare(
     function: Callable[[Number, Number], bool],
 ) -> Callable[[Expr, Expr], Expr | None]:
-    return lambda x, y: (
-        const(bool(function(x.value, y.value))) if x.kind == y.kind == "const" else None
-    )
+    return lambda x, y: const(bool(function(x.value, y.value))) if x.kind == y.kind == "const" else None
 
 
 def _conj(x: Expr) -> Expr | None:
@@ -321,9 +310,7 @@ def _conj(x: Expr) -> Expr | None:
     if x.kind in ("add", "sub", "mul", "div", "neg"):  # constants then lose their conj
         return build(x.kind, *(build("conj", argument) for argument in x.args))
     if x.kind == "where":
-        return build(
-            "where", x.args[0], build("conj", x.args[1]), build("conj", x.args[2])
-        )
+        return build("where", x.args[0], build("conj", x.args[1]), build("conj", x.args[2]))
     return None
 
 
@@ -363,11 +350,7 @@ def topological(roots: Iterable[Expr]) -> list[Expr]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack.extend(
-                (argument, False)
-                for argument in reversed(node.args)
-                if argument not in seen
-            )
+            stack.extend((argument, False) for argument in reversed(node.args) if argument not in seen)
     # A node can be pushed as "ready" once only, because `seen` is set before it is pushed.
     return order
 
@@ -397,11 +380,7 @@ def substitute(root: Expr, replacements: Mapping[Expr, Expr]) -> Expr:
             continue
         stack.pop()
         same = all(done[argument] is argument for argument in node.args)
-        done[node] = (
-            node
-            if same
-            else build(node.kind, *(done[argument] for argument in node.args))
-        )
+        done[node] = node if same else build(node.kind, *(done[argument] for argument in node.args))
     return done[root]
 
 
@@ -443,9 +422,7 @@ def scale(gradient: Expr, factor: Expr) -> Expr:
     """
     if is_const(factor, 0):
         return const(0)
-    if factor.kind == "where" and any(
-        branch.kind == "const" or branch.kind == "where" for branch in factor.args[1:]
-    ):
+    if factor.kind == "where" and any(branch.kind == "const" or branch.kind == "where" for branch in factor.args[1:]):
         return where(
             factor.args[0],
             scale(gradient, factor.args[1]),
@@ -454,9 +431,7 @@ def scale(gradient: Expr, factor: Expr) -> Expr:
     return gradient * factor
 
 
-def derivative(
-    expression: Expr, names: Iterable[str], *, seed: Expr | Number = 1
-) -> dict[str, Expr]:
+def derivative(expression: Expr, names: Iterable[str], *, seed: Expr | Number = 1) -> dict[str, Expr]:
     """For each of ``names``: the derivative of ``expression`` with respect to that input, times ``seed``.
 
     Works backwards through the graph with each atom's own stable derivative, so that the result is about as large as
@@ -469,9 +444,7 @@ def derivative(
     order = topological([expression])
     depends: set[Expr] = set()
     for node in order:
-        if (node.kind == "input" and node.value in wanted) or any(
-            argument in depends for argument in node.args
-        ):
+        if (node.kind == "input" and node.value in wanted) or any(argument in depends for argument in node.args):
             depends.add(node)
     adjoint: dict[Expr, Expr] = {expression: as_expr(seed)}
     for node in reversed(order):
@@ -480,17 +453,11 @@ def derivative(
         if node.is_bool:
             continue
         value = r if node is expression and ATOMS[node.kind].from_result else node
-        for argument, factor in zip(
-            node.args, ATOMS[node.kind].partials(node.args, value), strict=True
-        ):
+        for argument, factor in zip(node.args, ATOMS[node.kind].partials(node.args, value), strict=True):
             if argument not in depends or argument.is_bool or factor is None:
                 continue
             contribution = scale(adjoint[node], as_expr(factor))
             if not is_const(contribution, 0):
-                adjoint[argument] = (
-                    adjoint[argument] + contribution
-                    if argument in adjoint
-                    else contribution
-                )
+                adjoint[argument] = adjoint[argument] + contribution if argument in adjoint else contribution
     found = {str(node.value): adjoint[node] for node in adjoint if node.kind == "input"}
     return {name: found.get(name, const(0)) for name in wanted}

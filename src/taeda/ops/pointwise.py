@@ -58,9 +58,7 @@ class Gradient:
         """``none``, ``zero``, ``pass`` or ``loop``."""
         if self.real is None:
             return "none"
-        if is_const(self.real, 0) and (
-            self.complex is None or is_const(self.complex, 0)
-        ):
+        if is_const(self.real, 0) and (self.complex is None or is_const(self.complex, 0)):
             return "zero"
         return "pass" if self.real is g and self.complex in (None, g) else "loop"
 
@@ -107,20 +105,13 @@ class PointwiseDef:
     def saved_inputs(self) -> tuple[str, ...]:
         """The operands that some gradient reads."""
         used = {
-            name
-            for gradient in self.gradients.values()
-            for form in gradient.forms
-            for name in leaves(form, "input")
+            name for gradient in self.gradients.values() for form in gradient.forms for name in leaves(form, "input")
         }
         return tuple(name for name in self.inputs if name in used)
 
     @property
     def saves_result(self) -> bool:
-        return any(
-            uses(form, r)
-            for gradient in self.gradients.values()
-            for form in gradient.forms
-        )
+        return any(uses(form, r) for gradient in self.gradients.values() for form in gradient.forms)
 
 
 TABLE: list[registry.Op] = []
@@ -175,14 +166,8 @@ def pointwise(
     """
     schema = registry.parse_schema(text if "->" in text else text + " -> Tensor")
     operand_types = ("Tensor", "Operand")
-    inputs = tuple(
-        argument.name for argument in schema.arguments if argument.type in operand_types
-    )
-    attributes = tuple(
-        argument.name
-        for argument in schema.arguments
-        if argument.type not in operand_types
-    )
+    inputs = tuple(argument.name for argument in schema.arguments if argument.type in operand_types)
+    attributes = tuple(argument.name for argument in schema.arguments if argument.type not in operand_types)
     _check_row(schema, expression, inputs, attributes, types, rule)
     kinds = frozenset(types.split())
     gradients = {name: Gradient(None) for name in inputs}
@@ -223,9 +208,7 @@ def pointwise(
         pointwise=definition,
         alias=(alias,) if isinstance(alias, str) else alias,
     )
-    row.module = (
-        sys._getframe(1).f_globals["__name__"].rsplit(".", 1)[-1]
-    )  # the table's file, not this one
+    row.module = sys._getframe(1).f_globals["__name__"].rsplit(".", 1)[-1]  # the table's file, not this one
     TABLE.append(row)
     return row
 
@@ -243,22 +226,16 @@ def _check_row(
         raise ValueError(f"{name}: unknown rule {rule!r}; there are {', '.join(RULES)}")
     unknown = [word for word in types.split() if word not in TYPE_WORDS]
     if unknown:
-        raise ValueError(
-            f"{name}: unknown types {unknown}; there are {', '.join(TYPE_WORDS)}"
-        )
+        raise ValueError(f"{name}: unknown types {unknown}; there are {', '.join(TYPE_WORDS)}")
     if not 1 <= len(inputs) <= MAX_INPUTS or len(attributes) > MAX_ATTRIBUTES:
         raise ValueError(
             f"{name}: {len(inputs)} operands and {len(attributes)} attributes; at most {MAX_INPUTS} and {MAX_ATTRIBUTES}"
         )
     if [argument.name for argument in schema.arguments] != [*inputs, *attributes]:
         raise ValueError(f"{name}: operands come first, attributes after them")
-    stray = set(leaves(expression, "input")) - set(inputs) | set(
-        leaves(expression, "attr")
-    ) - set(attributes)
+    stray = set(leaves(expression, "input")) - set(inputs) | set(leaves(expression, "attr")) - set(attributes)
     if stray:
-        raise ValueError(
-            f"{name}: the expression names {sorted(stray)}, which is no argument"
-        )
+        raise ValueError(f"{name}: the expression names {sorted(stray)}, which is no argument")
 
 
 def _gradients(
@@ -279,17 +256,9 @@ def _gradients(
             found[operand] = Gradient(None)
             continue
         factor = as_expr(grad[operand]) if operand in grad else None
-        if factor is None and (
-            operand not in vjp or ("complex" in kinds and operand not in complex_vjp)
-        ):
+        if factor is None and (operand not in vjp or ("complex" in kinds and operand not in complex_vjp)):
             factor = _derived(name, expression, operand, optional=operand in vjp)
-        real = (
-            vjp[operand]
-            if operand in vjp
-            else scale(g, factor)
-            if factor is not None
-            else None
-        )
+        real = vjp[operand] if operand in vjp else scale(g, factor) if factor is not None else None
         holomorphic = None
         if operand in complex_vjp:
             holomorphic = complex_vjp[operand]
@@ -301,18 +270,12 @@ def _gradients(
                 if complex_expression is not None and operand not in grad:
                     wide = _derived(name, complex_expression, operand, optional=False)
                 holomorphic = scale(g, build("conj", wide))
-        unit = (
-            str(factor.value)
-            if factor is not None and factor.kind == "attr" and operand not in vjp
-            else ""
-        )
+        unit = str(factor.value) if factor is not None and factor.kind == "attr" and operand not in vjp else ""
         found[operand] = Gradient(real, holomorphic, unit)
     return found
 
 
-def _derived(
-    name: str, expression: Expr, operand: str, *, optional: bool
-) -> Expr | None:
+def _derived(name: str, expression: Expr, operand: str, *, optional: bool) -> Expr | None:
     try:
         return derivative(expression, [operand])[operand]
     except ValueError as error:
@@ -323,19 +286,12 @@ def _derived(
 
 def is_scalar_code(expression: Expr) -> bool:
     """Whether a loop of this expression has nothing to vectorise (series and the like): it is then compiled once."""
-    return any(
-        node.kind in ATOMS and ATOMS[node.kind].scalar
-        for node in topological([expression])
-    )
+    return any(node.kind in ATOMS and ATOMS[node.kind].scalar for node in topological([expression]))
 
 
 def cost(expression: Expr) -> int:
     """About how many simple operations one element takes."""
-    return sum(
-        ATOMS[node.kind].heavy
-        for node in topological([expression])
-        if node.kind in ATOMS
-    )
+    return sum(ATOMS[node.kind].heavy for node in topological([expression]) if node.kind in ATOMS)
 
 
 __all__ = [

@@ -55,9 +55,7 @@ _activation(
     x * a.erf_cdf(x),
     "GELU: ``input`` times the normal distribution's cumulative function of it.",
     where="_C",
-    grad={
-        "input": a.erf_cdf(x) + x * (math.sqrt(0.5 / math.pi) * a.exp(-0.5 * (x * x)))
-    },
+    grad={"input": a.erf_cdf(x) + x * (math.sqrt(0.5 / math.pi) * a.exp(-0.5 * (x * x)))},
 )
 _cubic = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
 _activation(
@@ -72,14 +70,14 @@ _activation(
     "elu(Tensor input, Scalar alpha=1.0)",
     where(x > 0, x, alpha * a.expm1(x)),
     "Return ``input`` where positive, else ``alpha * (exp(input) - 1)``.",
-    grad={"input": where(x > 0, 1, alpha * a.exp(x))},
+    grad={"input": where(x <= 0, alpha * a.exp(x), 1)},
     edges={-inf: -1.0, inf: inf, nan: nan},
 )
 _activation(
     "celu(Tensor input, Scalar alpha=1.0)",
     where(x > 0, x, alpha * a.expm1(x / alpha)),
     "Return ``input`` where positive, else ``alpha * (exp(input / alpha) - 1)``.",
-    grad={"input": where(x > 0, 1, a.exp(x / alpha))},
+    grad={"input": where(x <= 0, a.exp(x / alpha), 1)},
     where="torch Tensor nn.functional",
     check="celu",
 )
@@ -91,7 +89,7 @@ _activation(
     "selu(Tensor input)",
     where(x > 0, SELU_SCALE * x, (SELU_SCALE * SELU_ALPHA) * a.expm1(x)),
     "Return the scaled ELU of self-normalising networks (Klambauer et al. 2017).",
-    grad={"input": where(x > 0, SELU_SCALE, (SELU_SCALE * SELU_ALPHA) * a.exp(x))},
+    grad={"input": where(x <= 0, (SELU_SCALE * SELU_ALPHA) * a.exp(x), SELU_SCALE)},
     where="torch Tensor nn.functional",
 )
 _activation(
@@ -210,49 +208,37 @@ def _loss(text: str, expression: Expr, doc: str, **rest) -> None:
     pointwise(text, expression, where="_C", doc=doc, **rest)
 
 
-_loss(
-    "_mse(Tensor input, Tensor target)",
-    _difference * _difference,
-    "The squared difference.",
-    types="float complex",
-    complex_vjp={"input": 2 * g * _difference, "target": -2 * g * _difference},
-)
+_loss("_mse(Tensor input, Tensor target)", _difference * _difference, "The squared difference.")
 _loss(
     "_l1(Tensor input, Tensor target)",
     a.abs_(_difference),
     "The absolute difference.",
-    types="float complex",
+    types="int float complex",
     rule="real_part",
     complex_vjp={"input": g * a.sgn(_difference), "target": -(g * a.sgn(_difference))},
 )
-_inside = a.abs_(_difference) < beta
+_smooth_slope = where(_difference <= -beta, -1, where(_difference >= beta, 1, _difference / beta))
 _loss(
     "_smooth_l1(Tensor input, Tensor target, float beta)",
     where(
-        _inside,
+        a.abs_(_difference) < beta,
         0.5 * _difference * _difference / beta,
         a.abs_(_difference) - 0.5 * beta,
     ),
     "Smooth L1: quadratic where the difference is less than ``beta``.",
-    grad={
-        "input": where(_inside, _difference / beta, a.sign(_difference)),
-        "target": where(_inside, -_difference / beta, -a.sign(_difference)),
-    },
+    grad={"input": _smooth_slope, "target": -_smooth_slope},
 )
 delta = attr("delta")
-_near = a.abs_(_difference) <= delta
+_huber_slope = where(_difference <= -delta, -delta, where(_difference >= delta, delta, _difference))
 _loss(
     "_huber(Tensor input, Tensor target, float delta)",
     where(
-        _near,
+        a.abs_(_difference) <= delta,
         0.5 * _difference * _difference,
         delta * (a.abs_(_difference) - 0.5 * delta),
     ),
     "Huber's loss: quadratic where the difference is at most ``delta``.",
-    grad={
-        "input": where(_near, _difference, delta * a.sign(_difference)),
-        "target": where(_near, -_difference, -delta * a.sign(_difference)),
-    },
+    grad={"input": _huber_slope, "target": -_huber_slope},
 )
 _loss(
     "_bce(Tensor input, Tensor target)",
@@ -261,7 +247,7 @@ _loss(
     "Binary cross-entropy of probabilities.",
     grad={
         "input": (x - target) / a.maximum((1 - x) * x, 1e-12),
-        "target": a.maximum(a.log1p(-x), -100) - a.maximum(a.log(x), -100),
+        "target": a.log1p(-x) - a.log(x),
     },
     check="bce",
 )

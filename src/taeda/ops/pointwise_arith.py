@@ -165,9 +165,7 @@ pointwise(
     "sgn(Tensor input)",
     a.sgn(x),
     types="bool int float complex",
-    complex_vjp={
-        "input": where(eq(x, 0), 0, (g - a.real(g * a.conj(r)) * r) / a.abs_(x))
-    },
+    complex_vjp={"input": where(eq(x, 0), 0, (g - a.real(g * a.conj(r)) * r) / a.abs_(x))},
     doc="Return the sign; of complex numbers ``input / abs(input)``, and 0 for 0.",
 )
 pointwise(
@@ -180,12 +178,15 @@ pointwise(
 )
 
 start, end, weight = x, variable("end"), variable("weight")
+_lerp = where(
+    # From the nearer end, so that weight 1 gives `end` exactly.
+    a.abs_(weight) < 0.5,
+    start + weight * (end - start),
+    end - (end - start) * (1 - weight),
+)
 pointwise(
     "lerp(Tensor input, Tensor end, Operand weight)",
-    # From the nearer end, so that weight 1 gives `end` exactly.
-    where(
-        weight < 0.5, start + weight * (end - start), end - (end - start) * (1 - weight)
-    ),
+    _lerp,
     complex_expression=start + weight * (end - start),
     types="float complex",
     grad={"input": 1 - weight, "end": weight, "weight": end - start},
@@ -200,7 +201,7 @@ pointwise(
 )
 pointwise(
     "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
-    x + value * (t1 / t2),
+    x + value * t1 / t2,
     types="float complex",
     check="addcdiv",
     doc="Return ``input + value * tensor1 / tensor2``. Integer tensors are an error.",

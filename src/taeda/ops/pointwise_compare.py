@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from taeda.ops import atoms as a
 from taeda.ops.expr import build, eq, ne, variable
 from taeda.ops.pointwise import pointwise
@@ -62,8 +60,8 @@ for name, value, types, meaning in (
     ("isnan", a.isnan(x), ALL, "not a number"),
     ("isinf", a.isinf(x), ALL, "infinite"),
     ("isfinite", a.isfinite(x), ALL, "neither infinite nor NaN"),
-    ("isposinf", eq(x, math.inf), "float", "plus infinity"),
-    ("isneginf", eq(x, -math.inf), "float", "minus infinity"),
+    ("isposinf", a.isinf(x) & (x > 0), "bool int uint float", "plus infinity"),
+    ("isneginf", a.isinf(x) & (x < 0), "bool int uint float", "minus infinity"),
 ):
     pointwise(
         f"{name}(Tensor input)",

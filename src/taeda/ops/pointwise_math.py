@@ -21,9 +21,7 @@ def _unary(
     rule: str = "to_float",
     **rest,
 ) -> None:
-    pointwise(
-        f"{name}(Tensor input)", expression, types=types, rule=rule, doc=doc, **rest
-    )
+    pointwise(f"{name}(Tensor input)", expression, types=types, rule=rule, doc=doc, **rest)
 
 
 _unary(
@@ -136,6 +134,8 @@ _unary(
     "acosh",
     a.acosh(x),
     "Return the inverse hyperbolic cosine; NaN below 1.",
+    # Two roots: that of the product lies on another branch in the left half of the complex plane.
+    complex_vjp={"input": g * a.conj(a.rsqrt(x + 1) * a.rsqrt(x - 1))},
     alias="arccosh",
     edges={1.0: 0.0, inf: inf, 0.0: nan},
 )
@@ -146,18 +146,21 @@ _unary(
     alias="arctanh",
     edges={0.0: 0.0, 1.0: inf, 2.0: nan},
 )
+_t = math.pi * x
+_t2 = _t * _t
 _unary(
     "sinc",
-    where(eq(x, 0), 1, a.sin(math.pi * x) / (math.pi * x)),
+    where(eq(x, 0), 1, a.sin(_t) / _t),
     "Return ``sin(pi * input) / (pi * input)``, and 1 at 0.",
+    # The quotient cancels near 0: there the first terms of its series.
     grad={
         "input": where(
-            eq(x, 0),
-            0,
-            (a.cos(math.pi * x) * (math.pi * x) - a.sin(math.pi * x))
-            / (math.pi * x * x),
+            a.abs_(x) < 0.03,
+            -math.pi * _t * (1 / 3 - _t2 * (1 / 30 - _t2 * (1 / 840 - _t2 * (1 / 45360)))),
+            (a.cos(_t) - a.sin(_t) / _t) / x,
         )
     },
+    complex_vjp={"input": where(eq(x, 0), 0, g * a.conj((a.cos(_t) - a.sin(_t) / _t) / x))},
     where="torch Tensor special",
     edges={0.0: 1.0},
 )
@@ -206,6 +209,7 @@ pointwise(
 pointwise(
     "ldexp(Tensor input, Tensor other)",
     x * a.exp2(y),
+    types="float complex",
     rule="to_float",
     doc="Return ``input * 2**other``.",
 )
@@ -278,7 +282,6 @@ pointwise(
 pointwise(
     "nextafter(Tensor input, Tensor other)",
     a.nextafter(x, y),
-    differentiable=False,
     doc="Return the next number after ``input`` towards ``other``.",
 )
 pointwise(
@@ -330,17 +333,14 @@ pointwise(
     check="complex",
     doc="Return the complex tensor with these real and imaginary parts (two float32 or two float64 tensors).",
 )
-_unit = a.exp(const(1j) * variable("angle"))
+_polar_vjp = {"abs": a.real(g * a.conj(a.sgn(r))), "angle": a.real(g * a.conj(const(1j) * r))}
 pointwise(
     "polar(Tensor abs, Tensor angle)",
     a.polar(variable("abs"), variable("angle")),
     types="float",
     rule="to_complex",
-    vjp={"abs": a.real(g * a.conj(_unit)), "angle": a.real(g * a.conj(const(1j) * r))},
-    complex_vjp={
-        "abs": a.real(g * a.conj(_unit)),
-        "angle": a.real(g * a.conj(const(1j) * r)),
-    },
+    vjp=_polar_vjp,
+    complex_vjp=_polar_vjp,
     where="torch",
     inplace=False,
     check="complex",
