@@ -43,18 +43,11 @@ def generate(folder: Path, table) -> None:
     for row in table:
         for k, name in enumerate(row.pointwise.inputs):
             if row.pointwise.gradients[name].kind == "loop":
-                functions.append(
-                    (row, k, function_name(row, name), function_text(row, name))
-                )
+                functions.append((row, k, function_name(row, name), function_text(row, name)))
     for file in range(FILES):
-        part = functions[
-            len(functions) * file // FILES : len(functions) * (file + 1) // FILES
-        ]
+        part = functions[len(functions) * file // FILES : len(functions) * (file + 1) // FILES]
         text = f'{HEADER}#include "autograd/compose_support.h"\n#include "ops.h"\n\nnamespace taeda::compose {{\n\n'
-        text += (
-            "\n\n".join(code for _, _, _, code in part)
-            + "\n\n}  // namespace taeda::compose\n"
-        )
+        text += "\n\n".join(code for _, _, _, code in part) + "\n\n}  // namespace taeda::compose\n"
         write(folder / f"pointwise_compose_{file}.cpp", text)
     write(folder / "pointwise_compose.cpp", table_text(table, functions))
 
@@ -68,22 +61,11 @@ def table_text(table, functions) -> str:
     text = f'{HEADER}#include "autograd/compose.h"\n\nnamespace taeda {{\n\nnamespace compose {{\n'
     text += "\n".join(f"Tensor {name}{signature};" for _, _, name, _ in functions)
     text += "\n}  // namespace compose\n\nnamespace {\n\n"
-    text += (
-        f"const ComposeFunction kCompose[{len(table)}][cpu::kMaxPointwiseInputs] = {{\n"
-    )
+    text += f"const ComposeFunction kCompose[{len(table)}][cpu::kMaxPointwiseInputs] = {{\n"
     by_place = {(row.pointwise.index, k): name for row, k, name, _ in functions}
     for row in table:
-        entries = (
-            by_place.get((row.pointwise.index, k))
-            for k in range(len(row.pointwise.inputs))
-        )
-        text += (
-            "    {"
-            + ", ".join(
-                f"compose::{entry}" if entry else "nullptr" for entry in entries
-            )
-            + "},\n"
-        )
+        entries = (by_place.get((row.pointwise.index, k)) for k in range(len(row.pointwise.inputs)))
+        text += "    {" + ", ".join(f"compose::{entry}" if entry else "nullptr" for entry in entries) + "},\n"
     text += "};\n\n}  // namespace\n\n"
     return (
         text
@@ -101,17 +83,10 @@ def function_text(row, name: str) -> str:
     if definition.rule == "to_complex":
         lines += Composer(row, complex_numbers=True).body(gradient.complex)
     elif gradient.complex is None or gradient.complex is gradient.real:
-        lines += Composer(row, complex_numbers=gradient.complex is not None).body(
-            gradient.real
-        )
+        lines += Composer(row, complex_numbers=gradient.complex is not None).body(gradient.real)
     else:
-        lines.append(
-            "    if (any_complex(g, inputs, " + str(len(definition.inputs)) + ")) {"
-        )
-        lines += [
-            f"    {line}"
-            for line in Composer(row, complex_numbers=True).body(gradient.complex)
-        ]
+        lines.append("    if (any_complex(g, inputs, " + str(len(definition.inputs)) + ")) {")
+        lines += [f"    {line}" for line in Composer(row, complex_numbers=True).body(gradient.complex)]
         lines.append("    }")
         lines += Composer(row, complex_numbers=False).body(gradient.real)
     return "\n".join([*lines, "}"])
@@ -153,9 +128,7 @@ class Composer:
             self.text[node] = self.constant(node.value)
         elif node.kind == "attr":
             array = "complex" if self.complex else "real"
-            self.text[node] = (
-                f"attributes.{array}[{self.definition.attributes.index(node.value)}]"
-            )
+            self.text[node] = f"attributes.{array}[{self.definition.attributes.index(node.value)}]"
         else:
             k = self.definition.inputs.index(node.value)
             self.text[node] = f"x{k}"
@@ -187,17 +160,13 @@ class Composer:
         elif node.kind == "conj":
             self.text[node] = f"std::conj({parts[0]})" if self.complex else parts[0]
         else:
-            raise ValueError(
-                f"{node.kind} of numbers alone has no C++ form in a composed gradient: {node}"
-            )
+            raise ValueError(f"{node.kind} of numbers alone has no C++ form in a composed gradient: {node}")
 
     def call(self, node) -> None:
         self.is_number[node] = False
         if node.kind == "where" and self.is_number[node.args[0]]:
             condition, yes, no = node.args
-            self.define(
-                node, f"{self.text[condition]} ? {self.tensor(yes)} : {self.tensor(no)}"
-            )
+            self.define(node, f"{self.text[condition]} ? {self.tensor(yes)} : {self.tensor(no)}")
             return
         if node.kind == "conj" and not self.complex:
             self.text[node] = self.text[node.args[0]]
@@ -207,24 +176,13 @@ class Composer:
             return
         public = self.atoms[node.kind].public
         if not public:
-            raise ValueError(
-                f"{node.kind} has no public operation, so no recorded gradient can use it: {node}"
-            )
+            raise ValueError(f"{node.kind} has no public operation, so no recorded gradient can use it: {node}")
         name = public.partition("(")[0]
-        arguments = [
-            argument.strip()
-            for argument in public.partition("(")[2].removesuffix(")").split(", ")
-        ]
-        kinds = (
-            self.types_of(name)
-            if any(self.is_number[argument] for argument in node.args)
-            else []
-        )
+        arguments = [argument.strip() for argument in public.partition("(")[2].removesuffix(")").split(", ")]
+        kinds = self.types_of(name) if any(self.is_number[argument] for argument in node.args) else []
         places = [arguments.index(f"{{{k}}}") for k in range(len(node.args))]
         parts = []
-        all_numbers = node.kind == "where" and all(
-            self.is_number[argument] for argument in node.args[1:]
-        )
+        all_numbers = node.kind == "where" and all(self.is_number[argument] for argument in node.args[1:])
         for k, argument in enumerate(node.args):
             kind = kinds[places[k]] if places[k] < len(kinds) else "Tensor"
             if not self.is_number[argument]:
@@ -240,15 +198,11 @@ class Composer:
     def types_of(self, name: str) -> list[str]:
         if name in self.registry:
             return [argument.type for argument in self.registry[name].schema.arguments]
-        raise ValueError(
-            f"a composed gradient calls {name}, which is not in the registry"
-        )
+        raise ValueError(f"a composed gradient calls {name}, which is not in the registry")
 
     def tensor(self, node) -> str:
         """A number as a zero-dim tensor of the gradient's dtype, so that it promotes nothing."""
-        return (
-            f"like(g, {self.text[node]})" if self.is_number[node] else self.text[node]
-        )
+        return f"like(g, {self.text[node]})" if self.is_number[node] else self.text[node]
 
     def define(self, node, text: str) -> None:
         self.text[node] = f"t{len(self.lines)}"

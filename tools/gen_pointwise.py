@@ -94,12 +94,7 @@ def generate(folder: Path) -> dict[str, int]:
         for row in table
     ]
     loops = [
-        loop
-        for _, value, grads in forms
-        for form in (value, *grads.values())
-        if form
-        for loop in form.loops
-        if loop
+        loop for _, value, grads in forms for form in (value, *grads.values()) if form for loop in form.loops if loop
     ]
     isa = distribute([loop for loop in loops if not loop.once], ISA_FILES)
     once = distribute([loop for loop in loops if loop.once], ONCE_FILES)
@@ -151,16 +146,8 @@ def grad_form(row, name: str) -> Form | None:
     if gradient.kind != "loop":
         return None
     forms = gradient.forms
-    reads = [
-        leaf
-        for leaf, node in (("g", expr.g), ("r", expr.r))
-        if any(expr.uses(form, node) for form in forms)
-    ]
-    reads += [
-        operand
-        for operand in definition.inputs
-        if any(operand in expr.leaves(form, "input") for form in forms)
-    ]
+    reads = [leaf for leaf, node in (("g", expr.g), ("r", expr.r)) if any(expr.uses(form, node) for form in forms)]
+    reads += [operand for operand in definition.inputs if any(operand in expr.leaves(form, "input") for form in forms)]
     to_complex = definition.rule == "to_complex"
     form = Form(
         f"{row.name}_backward",
@@ -182,15 +169,9 @@ def grad_form(row, name: str) -> Form | None:
 
 def add_loop(form: Form, symbol: str, expression, definition, compute: int) -> None:
     word = COMPUTE[compute][1]
-    kinds = {
-        node.kind for node in sys.modules["taeda.ops.expr"].topological([expression])
-    }
+    kinds = {node.kind for node in sys.modules["taeda.ops.expr"].topological([expression])}
     pointwise = sys.modules["taeda.ops.pointwise"]
-    scalar = (
-        pointwise.is_scalar_code(expression)
-        if word == "float"
-        else bool(kinds & SCALAR_WITH_INTEGERS)
-    )
+    scalar = pointwise.is_scalar_code(expression) if word == "float" else bool(kinds & SCALAR_WITH_INTEGERS)
     name = f"{symbol}__complex" if word == "complex" else symbol
     form.loops[compute] = Loop(
         symbol=name,
@@ -230,9 +211,7 @@ def distribute(loops: list[Loop], count: int) -> list[list[Loop]]:
 # ---- the text of a loop
 
 
-def loop_text(
-    symbol: str, form: Form, expression, special: dict[str, tuple[float, ...]]
-) -> str:
+def loop_text(symbol: str, form: Form, expression, special: dict[str, tuple[float, ...]]) -> str:
     expr = sys.modules["taeda.ops.expr"]
     lines = [
         "template <class S, class O>",
@@ -241,12 +220,8 @@ def loop_text(
         "    O* out = static_cast<O*>(out_array);",
     ]
     for k, name in enumerate(form.reads):
-        element = (
-            "uint8_t" if name in form.conditions else "S"
-        )  # gcc does not vectorise a choice by a loaded bool
-        lines.append(
-            f"    [[maybe_unused]] const {element}* in{k} = static_cast<const {element}*>(in[{k}]);"
-        )
+        element = "uint8_t" if name in form.conditions else "S"  # gcc does not vectorise a choice by a loaded bool
+        lines.append(f"    [[maybe_unused]] const {element}* in{k} = static_cast<const {element}*>(in[{k}]);")
     used = set(expr.leaves(expression, "attr"))
     for k, name in enumerate(form.attributes):
         if name in used:
@@ -258,11 +233,7 @@ def loop_text(
         for value in values:
             fixed = expr.substitute(
                 expression,
-                {
-                    expr.variable(name): expr.const(
-                        int(value) if value == int(value) else value
-                    )
-                },
+                {expr.variable(name): expr.const(int(value) if value == int(value) else value)},
             )
             lines.append("    if constexpr (PwReal<T>) {")
             lines.append(f"        if (all_equal(in{k}, n, {value!r})) {{")
@@ -294,16 +265,8 @@ def body_lines(form: Form, expression) -> list[str]:
                 f"const {kind} {names[node]} = {f'{loaded} != 0' if kind == 'bool' else f'static_cast<T>({loaded})'};"
             )
         else:
-            text = atoms[node.kind].cpp.format(
-                *(names[argument] for argument in node.args)
-            )
-            kind = (
-                "bool"
-                if node.is_bool
-                else "auto"
-                if node.kind in ("complex", "polar")
-                else "T"
-            )
+            text = atoms[node.kind].cpp.format(*(names[argument] for argument in node.args))
+            kind = "bool" if node.is_bool else "auto" if node.kind in ("complex", "polar") else "T"
             if any(argument in varying for argument in node.args):
                 varying.add(node)
                 names[node] = f"t{len(statements)}"
@@ -378,15 +341,10 @@ def loops_header(isa: list[list[Loop]], once: list[list[Loop]]) -> str:
 
 def rows_header(table) -> str:
     """The rows' numbers by name: ``pointwise_op(row::add)``."""
-    lines = [
-        f"inline constexpr int {safe(row.key.replace('.', '_'))} = {row.pointwise.index};"
-        for row in table
-    ]
+    lines = [f"inline constexpr int {safe(row.key.replace('.', '_'))} = {row.pointwise.index};" for row in table]
     return (
         f'{HEADER}#pragma once\n\n#include "cpu/pointwise.h"\n\nnamespace taeda::cpu {{\n\ninline constexpr int kPointwiseOps = {len(table)};\n\n'
-        "namespace row {\n"
-        + "\n".join(lines)
-        + "\n}  // namespace row\n\n}  // namespace taeda::cpu\n"
+        "namespace row {\n" + "\n".join(lines) + "\n}  // namespace row\n\n}  // namespace taeda::cpu\n"
     )
 
 
@@ -403,9 +361,7 @@ def loop_reference(loop: Loop | None) -> str:
 
 def row_text(form: Form) -> str:
     bools = sum(1 << k for k, name in enumerate(form.reads) if name in form.conditions)
-    out = ", ".join(
-        COMPUTE[loop.out if loop else k][0] for k, loop in enumerate(form.loops)
-    )
+    out = ", ".join(COMPUTE[loop.out if loop else k][0] for k, loop in enumerate(form.loops))
     check = f"check_{form.check}" if form.check else "nullptr"
     return (
         f'{{"{form.name}", {len(form.reads)}, {len(form.attributes)}, TypeRule::{RULES[form.rule]}, {"true" if form.bool_as_int else "false"}, '
@@ -415,19 +371,13 @@ def row_text(form: Form) -> str:
 
 def grad_text(row, name: str, form: Form | None, number: dict[str, int]) -> str:
     gradient = row.pointwise.gradients[name]
-    kind = {"none": "None", "zero": "Zero", "pass": "PassThrough", "loop": "Loop"}[
-        gradient.kind
-    ]
+    kind = {"none": "None", "zero": "Zero", "pass": "PassThrough", "loop": "Loop"}[gradient.kind]
     if form is None:
         return f"{{GradKind::{kind}, -1, 0, {{}}, -1}}"
     codes = {"g": "kReadsGrad", "r": "kReadsResult"} | {
         operand: str(k) for k, operand in enumerate(row.pointwise.inputs)
     }
-    unit = (
-        row.pointwise.attributes.index(gradient.unit_attribute)
-        if gradient.unit_attribute
-        else -1
-    )
+    unit = row.pointwise.attributes.index(gradient.unit_attribute) if gradient.unit_attribute else -1
     return f"{{GradKind::{kind}, {unit}, {len(form.reads)}, {{{', '.join(codes[read] for read in form.reads)}}}, {number[f'{row.key}/{name}']}}}"
 
 
@@ -441,12 +391,8 @@ def rows_source(forms) -> str:
             if form is not None:
                 number[f"{row.key}/{name}"] = len(grad_rows)
                 grad_rows.append(f"    {row_text(form)},")
-        texts = ", ".join(
-            grad_text(row, name, form, number) for name, form in grads.items()
-        )
-        saved = sum(
-            1 << row.pointwise.inputs.index(name) for name in row.pointwise.saved_inputs
-        )
+        texts = ", ".join(grad_text(row, name, form, number) for name, form in grads.items())
+        saved = sum(1 << row.pointwise.inputs.index(name) for name in row.pointwise.saved_inputs)
         rows.append(
             f"    {{{row_text(value)},\n     {{{texts}}}, {saved}, {'true' if row.pointwise.saves_result else 'false'}}},"
         )

@@ -258,11 +258,10 @@ def tensor_repr(tensor: Any, tensor_contents: str | None = None) -> str:
         tensor: any tensor, of a subclass too (whose name then replaces ``tensor``).
         tensor_contents: text to show in place of the numbers.
 
-    Edge cases: a parameter is printed on a new line after ``Parameter containing:``; a meta tensor shows ``...`` and
-    its size; an empty one ``[]`` with its size unless that is ``(0,)``.
+    Edge cases: a meta tensor shows ``...`` and its size; an empty one ``[]`` with its size unless that is ``(0,)``.
     """
-    is_parameter = type(tensor).__name__ == "Parameter" or getattr(tensor, "_is_param", False)
-    is_plain = type(tensor) is taeda.Tensor or is_parameter
+    # A parameter is shown as the tensor that it holds; its own `__repr__` puts a line above.
+    is_plain = type(tensor) is taeda.Tensor or type(tensor) is taeda.nn.Parameter
     prefix = "tensor(" if is_plain else type(tensor).__name__ + "("
     # The history is read before detaching; everything after works on plain data, so that subclasses' operators never
     # run.
@@ -276,8 +275,7 @@ def tensor_repr(tensor: Any, tensor_contents: str | None = None) -> str:
             text = "[]"
         else:
             text = _contents(tensor.detach(), len(prefix))
-    printed = _append_suffixes(prefix + text, suffixes, len(prefix))
-    return "Parameter containing:\n" + printed if is_parameter else printed
+    return _append_suffixes(prefix + text, suffixes, len(prefix))
 
 
 for _function in (set_printoptions, get_printoptions, printoptions):

@@ -273,7 +273,7 @@ erfinv = _atom(
     heavy=6,
     scalar=True,
 )
-erfcx = _atom("erfcx", 1, lambda x, r: (2 * x * r - TWO_OVER_SQRT_PI,), heavy=6, scalar=True)
+erfcx = _atom("erfcx", 1, lambda x, r: (2 * (x * r) - TWO_OVER_SQRT_PI,), heavy=6, scalar=True)
 ndtri = _atom(
     "ndtri",
     1,

@@ -58,11 +58,15 @@ _activation(
     grad={"input": a.erf_cdf(x) + x * (math.sqrt(0.5 / math.pi) * a.exp(-0.5 * (x * x)))},
 )
 _cubic = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+# Far out the sigmoid's slope is 0, and the cubic's must not overflow beside it.
+_near = a.clamp(x, -30, 30)
+_cubic_slope = 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * (_near * _near))
 _activation(
     "_gelu_tanh(Tensor input)",
     # (1 + tanh(z)) / 2 is sigmoid(2 z), which does not cancel at negative inputs.
     x * a.sigmoid(2 * _cubic),
     "GELU in its tanh approximation.",
+    grad={"input": a.sigmoid(2 * _cubic) + _near * (a.sigmoid(2 * _cubic) * a.sigmoid(-2 * _cubic)) * _cubic_slope},
     where="_C",
 )
 alpha, slope = attr("alpha"), attr("negative_slope")

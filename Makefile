@@ -1,0 +1,70 @@
+# The commands of the project. Each works from a fresh clone; the virtual environment is made on demand.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: help install dev demo test test-full lint format bench conformance asan clean
+
+help:
+	@echo "make demo         build, install, and train a network that reads handwriting"
+	@echo "make test         run the tests          make test-full  all of them, the slow ones too"
+	@echo "make lint         formatters, types, layers"
+	@echo "make bench        speed, side by side with PyTorch where it is installed"
+	@echo "make conformance  agreement with PyTorch (needs PyTorch and the conformance tool)"
+	@echo "make dev          an editable install that rebuilds what changed"
+	@echo "make asan         the core's tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# The installed package is newer than all that it is made of.
+SOURCES := $(shell find csrc src tools cmake -type f \( -name '*.py' -o -name '*.cpp' -o -name '*.h' -o -name '*.c' -o -name '*.cmake' \) 2>/dev/null) CMakeLists.txt pyproject.toml
+
+$(VENV)/.installed: $(BIN)/python $(SOURCES)
+	CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(BIN)/python -m pip install --quiet '.[examples,test]'
+	@touch $@
+
+install: $(VENV)/.installed
+
+demo: install
+	$(BIN)/python examples/digits/train.py
+
+test: install
+	$(BIN)/python -m pytest tests -m "not slow"
+
+test-full: install
+	$(BIN)/python -m pytest tests
+
+dev: $(BIN)/python
+	$(BIN)/python -m pip install --quiet "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja scipy-openblas32 onednn-devel-cpu-gomp==2023.2.0
+	$(BIN)/python -m pip install --quiet --no-build-isolation -Ceditable.rebuild=true -Cbuild-dir=build/dev-editable -e '.[examples,test,lint]'
+
+lint: $(BIN)/python
+	$(BIN)/python -m pip install --quiet ruff==0.14.5 mypy==1.18.2 clang-format==21.1.5 import-linter==2.6 numpy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_format.py $(BIN)/clang-format
+	$(BIN)/python tools/check_includes.py
+	PYTHONPATH=src $(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+format: $(BIN)/python
+	$(BIN)/python -m pip install --quiet ruff==0.14.5 clang-format==21.1.5
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python tools/check_format.py $(BIN)/clang-format --fix
+
+bench: install
+	$(BIN)/python benchmarks/run.py
+
+CONFORMANCE ?= ../shared/conformance
+conformance: install
+	$(BIN)/python $(CONFORMANCE)/conformance.py ops --package taeda
+
+asan: $(BIN)/python
+	tools/asan.sh $(BIN)
+
+clean:
+	rm -rf build $(VENV)/.installed

@@ -1,0 +1,352 @@
+// Note [Order of a run]: an operation's node is always younger than the nodes of its inputs. So the run takes the youngest
+// node that has a gradient, again and again: when a node's turn comes, everything that could add to its gradient has run.
+// No counting of dependencies, one pass, and the order is the reverse of the forward order.
+#include "autograd/engine.h"
+
+#include <algorithm>
+#include <queue>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "cpu/copy.h"
+
+namespace taeda {
+
+namespace {
+
+struct YoungestLast {
+    bool operator()(const Ptr<Node>& a, const Ptr<Node>& b) const { return a->sequence < b->sequence; }
+};
+
+Tensor call_binary(const char* key, const Tensor& a, const Tensor& b) {
+    const Op& op = find_op(key);
+    Value arguments[3] = {a, b, Scalar(1)}, results[1];
+    call(op, arguments, results);
+    return unbox_tensor(results[0]);
+}
+
+// Whether nobody else could see a write into this tensor.
+bool is_ours_alone(const Tensor& t) {
+    return t.impl()->use_count() == 1 && t.storage()->use_count() == 1 && !t.impl()->host_object && !t.impl()->requires_grad && !may_overlap_itself(t);
+}
+
+void add_into(Tensor& sum, Tensor grad) {
+    if (!sum.defined()) {
+        sum = std::move(grad);
+        return;
+    }
+    static const Op& add = find_op("add");
+    if (!grad_mode().enabled && is_ours_alone(sum) && sum.dtype() == grad.dtype() && sum.sizes() == grad.sizes()) {
+        Value arguments[3] = {sum, grad, Scalar(1)}, results[1];
+        call_inplace(add, arguments, results);
+        return;
+    }
+    Value arguments[3] = {sum, std::move(grad), Scalar(1)}, results[1];
+    call(add, arguments, results);
+    sum = unbox_tensor(results[0]);
+}
+
+// The gradient in the shape and dtype of what it is for: broadcast dimensions are summed, a complex gradient of a real
+// tensor loses its imaginary part.
+Tensor fitted(const Tensor& grad, const TensorMeta& meta, const Node& from, size_t k) {
+    Tensor fit = grad;
+    if (fit.sizes() != meta.sizes) {
+        if (!is_expandable_to(meta.sizes, fit.sizes())) {
+            std::string line = from.line_text();
+            fail(ErrorKind::Runtime, "Function ", from.name(), " returned an invalid gradient at index ", k, " - got ", shape_text(fit.sizes()),
+                 " but expected shape compatible with ", shape_text(meta.sizes), line.empty() ? "" : concat("\n  recorded at ", line));
+        }
+        static const Op& sum_to_size = find_op("sum_to_size");
+        Value arguments[2] = {fit, meta.sizes}, results[1];
+        call(sum_to_size, arguments, results);
+        fit = unbox_tensor(results[0]);
+    }
+    if (fit.dtype() != meta.dtype) {
+        if (is_complex(fit.dtype()) && !is_complex(meta.dtype)) {
+            static const Op& real = find_op("real");
+            Value arguments[1] = {fit}, results[1];
+            call(real, arguments, results);
+            fit = unbox_tensor(results[0]);
+        }
+        static const Op& to = find_op("_to_copy");
+        Value arguments[4] = {fit, meta.dtype, Value(), Value()}, results[1];
+        call(to, arguments, results);
+        fit = unbox_tensor(results[0]);
+    }
+    return fit;
+}
+
+TensorMeta meta_of(const Edge& edge) {
+    if (edge.node) return edge.node->outputs[edge.index];
+    return {edge.leaf->sizes, edge.leaf->dtype, edge.leaf->storage->device()};
+}
+
+bool meta_fits(const Edge& edge, const Tensor& grad) {
+    if (edge.node) {
+        const TensorMeta& meta = edge.node->outputs[edge.index];
+        return meta.sizes == grad.sizes() && meta.dtype == grad.dtype();
+    }
+    return edge.leaf->sizes == grad.sizes() && edge.leaf->dtype == grad.dtype();
+}
+
+thread_local std::vector<std::function<void()>>* t_callbacks = nullptr;
+
+class Run {
+public:
+    Run(const std::vector<Edge>& inputs, const BackwardOptions& options) : options_(options), inputs_(inputs), captured_(inputs.size()) {}
+
+    ~Run() {
+        for (Node* node : claimed_) {  // after an exception: the scratch must not stay behind
+            node->run = nullptr;
+            node->pending.reset(0);
+        }
+    }
+
+    TensorList go(const std::vector<Edge>& roots, const TensorList& grads) {
+        if (options_.has_inputs) find_needed(roots);
+        GradModeGuard guard(options_.create_graph);
+        for (size_t k = 0; k < roots.size(); ++k) deliver(roots[k], grads[k]);
+        while (!queue_.empty()) {
+            Ptr<Node> node = queue_.top();
+            queue_.pop();
+            run_node(*node);
+        }
+        finish_leaves();
+        return std::move(captured_);
+    }
+
+private:
+    // The gradients that wait for a node. They lie in the node itself, unless an outer run already uses it.
+    GradList& pending(const Ptr<Node>& node) {
+        if (node->run == this) return node->pending;
+        if (!node->run) {
+            node->run = this;
+            node->pending.reset(node->outputs.size());
+            claimed_.insert(node.get());
+            queue_.push(node);
+            return node->pending;
+        }
+        auto [found, is_new] = aside_.try_emplace(node.get());
+        if (is_new) {
+            found->second.reset(node->outputs.size());
+            queue_.push(node);
+        }
+        return found->second;
+    }
+
+    void take_pending(Node& node, GradList& into) {
+        if (node.run == this) {
+            into.reset(node.pending.size());
+            for (size_t i = 0; i < into.size(); ++i) into[i] = std::move(node.pending[i]);
+            node.run = nullptr;
+            claimed_.erase(&node);
+            return;
+        }
+        auto found = aside_.find(&node);
+        into.reset(found->second.size());
+        for (size_t i = 0; i < into.size(); ++i) into[i] = std::move(found->second[i]);
+        aside_.erase(found);
+    }
+
+    void deliver(const Edge& edge, Tensor grad) {
+        if (edge.node) {
+            if (options_.has_inputs && !is_needed(edge)) return;
+            add_into(pending(edge.node)[edge.index], std::move(grad));
+            return;
+        }
+        TensorImpl* leaf = edge.leaf.get();
+        if (options_.has_inputs) {
+            auto wanted = leaf_inputs_.find(leaf);
+            if (wanted == leaf_inputs_.end()) return;
+        } else if (!leaf->autograd || leaf->autograd->hooks.empty()) {
+            accumulate_grad(*leaf, grad);
+            return;
+        }
+        // Hooks and inputs see the whole gradient: it waits for the end of the run.
+        auto [found, is_new] = leaves_.try_emplace(leaf);
+        if (is_new) leaf_order_.push_back(edge.leaf);
+        add_into(found->second, std::move(grad));
+    }
+
+    void finish_leaves() {
+        for (const Ptr<TensorImpl>& leaf : leaf_order_) {
+            Tensor grad = std::move(leaves_[leaf.get()]);
+            std::vector<AutogradRecord::LeafHook> hooks;
+            if (leaf->autograd) hooks = leaf->autograd->hooks;
+            for (auto& hook : hooks) {
+                if (hook.after_accumulation) continue;
+                if (Tensor replaced = hook.hook->call(grad); replaced.defined()) grad = replaced;
+            }
+            if (options_.has_inputs)
+                for (size_t k : leaf_inputs_[leaf.get()]) captured_[k] = grad;
+            if (!options_.accumulate) continue;
+            accumulate_grad(*leaf, grad);
+            for (auto& hook : hooks)
+                if (hook.after_accumulation) hook.hook->call(Tensor(leaf));
+        }
+    }
+
+    // With inputs: which nodes lie on a way to one of them. Children are older, so one pass from old to young suffices.
+    void find_needed(const std::vector<Edge>& roots) {
+        for (size_t k = 0; k < inputs_.size(); ++k) {
+            if (inputs_[k].node) node_inputs_[inputs_[k].node.get()].push_back(k);
+            else leaf_inputs_[inputs_[k].leaf.get()].push_back(k);
+        }
+        std::vector<Node*> all, work;
+        std::unordered_set<Node*> seen;
+        auto visit = [&](const Edge& edge) {
+            if (edge.node && seen.insert(edge.node.get()).second) work.push_back(edge.node.get());
+        };
+        for (const Edge& root : roots) visit(root);
+        while (!work.empty()) {
+            Node* node = work.back();
+            work.pop_back();
+            all.push_back(node);
+            for (const Edge& edge : node->edges) visit(edge);
+        }
+        std::sort(all.begin(), all.end(), [](Node* a, Node* b) { return a->sequence < b->sequence; });
+        for (Node* node : all)
+            for (const Edge& edge : node->edges)
+                if (edge.node ? needed_.contains(edge.node.get()) || node_inputs_.contains(edge.node.get()) : leaf_inputs_.contains(edge.leaf.get()))
+                    needed_.insert(node);
+    }
+
+    bool is_needed(const Edge& edge) const { return needed_.contains(edge.node.get()) || node_inputs_.contains(edge.node.get()); }
+
+    void run_node(Node& node) {
+        GradList grads;
+        take_pending(node, grads);
+        if (node.extra) run_output_hooks(node, grads);
+        if (options_.has_inputs) {
+            if (auto found = node_inputs_.find(&node); found != node_inputs_.end())
+                for (size_t k : found->second) captured_[k] = grads[inputs_[k].index];
+            if (!needed_.contains(&node)) return;
+        }
+        if (node.extra)
+            for (auto& before : std::vector(node.extra->before)) before.hook->call(grads, grads);
+        bool any = false;
+        for (const Tensor& g : grads) any = any || g.defined();
+        GradList out(node.edges.size());
+        GradList kept;
+        bool has_after = node.extra && !node.extra->after.empty();
+        if (has_after) {
+            kept.reset(grads.size());
+            for (size_t i = 0; i < grads.size(); ++i) kept[i] = grads[i];
+        }
+        if (any) apply(node, grads, out);
+        if (!options_.keep_graph) node.release_saved();
+        if (has_after)
+            for (auto& after : std::vector(node.extra->after)) after.hook->call(out, kept);
+        for (Tensor& g : grads) g = Tensor();  // so that a gradient that passed through unchanged has one owner again
+        for (size_t k = 0; k < out.size(); ++k) {
+            const Edge& edge = node.edges[k];
+            if (!edge.valid() || !out[k].defined()) continue;
+            if (meta_fits(edge, out[k])) deliver(edge, std::move(out[k]));
+            else deliver(edge, fitted(out[k], meta_of(edge), node, k));
+        }
+    }
+
+    void apply(Node& node, GradList& grads, GradList& out) {
+        try {
+            node.apply(grads, out);
+        } catch (Error& error) {
+            std::string line = node.line_text();
+            if (!line.empty() && error.message.find("recorded at") == std::string::npos)
+                error.message += concat("\n  in ", node.name(), ", recorded at ", line);
+            throw;
+        }
+        if (grad_mode().anomaly && grad_mode().anomaly_check_nan) check_nan(node, out);
+    }
+
+    static void check_nan(const Node& node, const GradList& out) {
+        for (size_t k = 0; k < out.size(); ++k) {
+            if (!out[k].defined() || !is_inexact(out[k].dtype())) continue;
+            GradModeGuard guard(false);
+            Tensor total = call_binary("ne", out[k], out[k]);
+            static const Op& any = find_op("any");
+            Value arguments[1] = {total}, results[1];
+            call(any, arguments, results);
+            TAEDA_CHECK(!cpu::item(unbox_tensor(results[0])).to_bool(), "Function '", node.name(), "' returned nan values in its ", k,
+                        "th output.\n  recorded at ", node.line_text());
+        }
+    }
+
+    void run_output_hooks(Node& node, GradList& grads) {
+        for (auto& entry : std::vector(node.extra->output_hooks)) {
+            if (!grads[entry.index].defined()) continue;
+            if (Tensor replaced = entry.hook->call(grads[entry.index]); replaced.defined()) grads[entry.index] = replaced;
+        }
+        for (auto& entry : std::vector(node.extra->retained)) {
+            if (!grads[entry.index].defined() || !options_.accumulate) continue;
+            Tensor& grad = entry.tensor->autograd->grad;
+            grad = grad.defined() ? call_binary("add", grad, grads[entry.index]) : cpu::clone(grads[entry.index]);
+        }
+    }
+
+    const BackwardOptions& options_;
+    const std::vector<Edge>& inputs_;
+    TensorList captured_;
+    std::priority_queue<Ptr<Node>, std::vector<Ptr<Node>>, YoungestLast> queue_;
+    std::unordered_set<Node*> claimed_;
+    std::unordered_map<Node*, GradList> aside_;
+    std::unordered_map<TensorImpl*, Tensor> leaves_;
+    std::vector<Ptr<TensorImpl>> leaf_order_;
+    std::unordered_map<Node*, std::vector<size_t>> node_inputs_;
+    std::unordered_map<TensorImpl*, std::vector<size_t>> leaf_inputs_;
+    std::unordered_set<Node*> needed_;
+};
+
+}  // namespace
+
+void accumulate_grad(TensorImpl& leaf, const Tensor& grad) {
+    Tensor self(Ptr<TensorImpl>::share(&leaf));
+    Tensor& stored = need_record(self).grad;
+    if (!stored.defined()) {
+        // Taken over where nobody else holds it and its layout is the leaf's; a stored gradient must not change behind anybody's back.
+        bool ours = !grad_mode().enabled && grad.impl()->use_count() == 1 && grad.storage()->use_count() == 1 && !grad.impl()->autograd &&
+                    grad.strides() == self.strides();
+        if (ours) stored = grad;
+        else if (grad_mode().enabled) {
+            static const Op& clone = find_op("clone");
+            Value arguments[2] = {grad, Value()}, results[1];
+            call(clone, arguments, results);
+            stored = unbox_tensor(results[0]);
+        } else {
+            Tensor copy = is_non_overlapping_and_dense(self.sizes(), self.strides()) ? empty_like(self) : empty(self.sizes(), self.dtype(), self.device());
+            cpu::copy_into(copy, grad);
+            stored = copy;
+        }
+        return;
+    }
+    if (grad_mode().enabled) {
+        stored = call_binary("add", stored, grad);
+        return;
+    }
+    static const Op& add = find_op("add");
+    Value arguments[3] = {stored, grad, Scalar(1)}, results[1];
+    GradModeGuard guard(false);
+    call_inplace(add, arguments, results);
+}
+
+TensorList run_backward(const std::vector<Edge>& roots, const TensorList& grads, const std::vector<Edge>& inputs, const BackwardOptions& options) {
+    std::vector<std::function<void()>> callbacks;
+    auto* outer = std::exchange(t_callbacks, &callbacks);
+    struct Restore {
+        std::vector<std::function<void()>>* outer;
+        ~Restore() { t_callbacks = outer; }
+    } restore{outer};
+    TensorList captured;
+    {
+        Run run(inputs, options);
+        captured = run.go(roots, grads);
+    }
+    for (size_t k = 0; k < callbacks.size(); ++k) callbacks[k]();
+    return captured;
+}
+
+void queue_callback(std::function<void()> callback) {
+    TAEDA_CHECK(t_callbacks, "Final callbacks can only be installed during backward pass.");
+    t_callbacks->push_back(std::move(callback));
+}
+
+}  // namespace taeda

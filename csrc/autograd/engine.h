@@ -1,0 +1,24 @@
+// The engine: runs a graph backwards in the calling thread.
+#pragma once
+
+#include "autograd/record.h"
+
+namespace taeda {
+
+struct BackwardOptions {
+    bool keep_graph = false;
+    bool create_graph = false;
+    bool accumulate = true;   // into .grad of the leaves; false: only collect `inputs`
+    bool has_inputs = false;  // stop at `inputs`
+};
+
+// Runs from `roots` with `grads`. With inputs: the gradient of each, undefined where the graph does not reach it.
+TensorList run_backward(const std::vector<Edge>& roots, const TensorList& grads, const std::vector<Edge>& inputs, const BackwardOptions& options);
+
+// Adds to a leaf's .grad as backward does.
+void accumulate_grad(TensorImpl& leaf, const Tensor& grad);
+
+// Functions to be called when the run in progress has ended.
+void queue_callback(std::function<void()> callback);
+
+}  // namespace taeda

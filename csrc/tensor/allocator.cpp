@@ -1,0 +1,228 @@
+#include "tensor/allocator.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+namespace taeda {
+
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kSmallLimit = 1024;         // up to here: a list per thread and 64-byte step, no lock
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kSmallClasses = kSmallLimit / kAlignment;
+constexpr size_t kSmallListLength = 512;     // blocks that a thread keeps of one class
+
+// Size classes above kSmallLimit: eight steps to each doubling, so at most one eighth is wasted; from 2 MiB up, pages.
+size_t rounded_size(size_t n_bytes) {
+    if (n_bytes <= kSmallLimit) return std::max(kAlignment, (n_bytes + kAlignment - 1) / kAlignment * kAlignment);
+    size_t step = size_t{1} << (63 - __builtin_clzll(n_bytes - 1));
+    step = std::max(step / 8, kAlignment);
+    if (n_bytes >= kHugePage) step = std::max(step, kHugePage / 8);
+    return (n_bytes + step - 1) / step * step;
+}
+
+std::function<std::string()> g_reporter;
+std::atomic<uint64_t> g_allocated{0}, g_peak{0}, g_allocations{0}, g_system{0}, g_reserved{0}, g_limit{0};
+
+// What no thread's list holds: freed blocks by size. Shared, so guarded.
+struct Cache {
+    std::mutex mutex;
+    std::multimap<size_t, void*> blocks;
+};
+
+Cache& cache() {
+    static Cache* instance = new Cache;  // never destroyed: tensors may die after static destructors ran
+    return *instance;
+}
+
+struct ThreadLists {
+    std::vector<void*> lists[kSmallClasses];
+    ~ThreadLists() {
+        Cache& shared = cache();
+        std::lock_guard lock(shared.mutex);
+        for (size_t i = 0; i < kSmallClasses; ++i)
+            for (void* block : lists[i]) shared.blocks.emplace((i + 1) * kAlignment, block);
+        alive = false;
+    }
+    static thread_local bool alive;
+};
+thread_local bool ThreadLists::alive = true;
+thread_local ThreadLists t_lists;
+
+void* ask_system(size_t size) {
+    void* block = nullptr;
+    if (size >= kHugePage) {
+        // Over-map to reach a 2 MiB boundary, so that the kernel can back the block with huge pages.
+        size_t mapped = size + kHugePage;
+        char* raw = static_cast<char*>(mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        if (raw == MAP_FAILED) return nullptr;
+        char* start = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(raw) + kHugePage - 1) / kHugePage * kHugePage);
+        if (start > raw) munmap(raw, static_cast<size_t>(start - raw));
+        size_t tail = static_cast<size_t>(raw + mapped - (start + size));
+        if (tail) munmap(start + size, tail);
+        madvise(start, size, MADV_HUGEPAGE);
+        block = start;
+    } else if (posix_memalign(&block, kAlignment, size) != 0) {
+        return nullptr;
+    }
+    g_system.fetch_add(1, std::memory_order_relaxed);
+    g_reserved.fetch_add(size, std::memory_order_relaxed);
+    return block;
+}
+
+void give_to_system(void* block, size_t size) noexcept {
+    g_reserved.fetch_sub(size, std::memory_order_relaxed);
+    if (size >= kHugePage) munmap(block, size);
+    else std::free(block);
+}
+
+// Exactly this size class: the size of a larger block would be lost when it comes back.
+void* take_cached(size_t size) {
+    Cache& shared = cache();
+    std::lock_guard lock(shared.mutex);
+    auto found = shared.blocks.find(size);
+    if (found == shared.blocks.end()) return nullptr;
+    void* block = found->second;
+    shared.blocks.erase(found);
+    return block;
+}
+
+std::string in_words(uint64_t n_bytes) {
+    char text[32];
+    if (n_bytes >= uint64_t{1} << 30) std::snprintf(text, sizeof text, "%.2f GiB", static_cast<double>(n_bytes) / (1 << 30));
+    else if (n_bytes >= 1 << 20) std::snprintf(text, sizeof text, "%.2f MiB", static_cast<double>(n_bytes) / (1 << 20));
+    else std::snprintf(text, sizeof text, "%llu bytes", static_cast<unsigned long long>(n_bytes));
+    return text;
+}
+
+[[noreturn]] void fail_out_of_memory(size_t n_bytes) {
+    uint64_t limit = g_limit.load();
+    std::string detail = g_reporter ? g_reporter() : std::string();
+    fail(ErrorKind::OutOfMemory, "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", n_bytes, " bytes (", in_words(n_bytes),
+         "); ", in_words(g_allocated.load()), " are in use",
+         limit ? concat(", the limit is ", in_words(limit)) : std::string(), detail.empty() ? "" : "\n", detail);
+}
+
+void count_allocation(size_t size) {
+    uint64_t now = g_allocated.fetch_add(size, std::memory_order_relaxed) + size;
+    g_allocations.fetch_add(1, std::memory_order_relaxed);
+    uint64_t peak = g_peak.load(std::memory_order_relaxed);
+    while (now > peak && !g_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+    }
+}
+
+void* allocate_uncached(size_t size, size_t n_bytes) {
+    uint64_t limit = g_limit.load(std::memory_order_relaxed);
+    bool over = limit && g_reserved.load(std::memory_order_relaxed) + size > limit;
+    if (over) {
+        release_cached_memory();
+        over = g_reserved.load(std::memory_order_relaxed) + size > limit;
+    }
+    void* block = over ? nullptr : ask_system(size);
+    if (!block && !over) {  // under pressure: what is cached goes first
+        release_cached_memory();
+        block = ask_system(size);
+    }
+    if (!block) fail_out_of_memory(n_bytes);
+    return block;
+}
+
+}  // namespace
+
+// Small blocks are not in `allocated_bytes`: two atomic additions would cost more than handing out the block does.
+// They are in `reserved_bytes`.
+
+void* allocate(size_t n_bytes) {
+    if (n_bytes <= kSmallLimit) [[likely]] {
+        size_t index = n_bytes ? (n_bytes - 1) / kAlignment : 0;
+        if (ThreadLists::alive) [[likely]] {
+            auto& list = t_lists.lists[index];
+            if (!list.empty()) [[likely]] {
+                void* block = list.back();
+                list.pop_back();
+                return block;
+            }
+        }
+        size_t size = (index + 1) * kAlignment;
+        void* block = take_cached(size);
+        if (!block) block = allocate_uncached(size, n_bytes);
+        return block;
+    }
+    TAEDA_CHECK_KIND(OutOfMemory, n_bytes < (size_t{1} << 47), "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", n_bytes,
+                     " bytes");
+    size_t size = rounded_size(n_bytes);
+    void* block = take_cached(size);
+    if (!block) block = allocate_uncached(size, n_bytes);
+    count_allocation(size);
+    return block;
+}
+
+void deallocate(void* block, size_t n_bytes) noexcept {
+    if (n_bytes <= kSmallLimit) [[likely]] {
+        size_t index = n_bytes ? (n_bytes - 1) / kAlignment : 0;
+        if (ThreadLists::alive) [[likely]] {
+            auto& list = t_lists.lists[index];
+            if (list.size() < kSmallListLength) [[likely]] {
+                list.push_back(block);
+                return;
+            }
+        }
+        Cache& shared = cache();
+        std::lock_guard lock(shared.mutex);
+        shared.blocks.emplace((index + 1) * kAlignment, block);
+        return;
+    }
+    size_t size = rounded_size(n_bytes);
+    g_allocated.fetch_sub(size, std::memory_order_relaxed);
+    Cache& shared = cache();
+    std::lock_guard lock(shared.mutex);
+    shared.blocks.emplace(size, block);
+}
+
+MemoryStats memory_stats() {
+    MemoryStats stats;
+    stats.allocated_bytes = g_allocated.load();
+    stats.peak_allocated_bytes = g_peak.load();
+    stats.allocation_count = g_allocations.load();
+    stats.system_count = g_system.load();
+    stats.reserved_bytes = g_reserved.load();
+    stats.limit_bytes = g_limit.load();
+    {
+        Cache& shared = cache();
+        std::lock_guard lock(shared.mutex);
+        for (auto& [size, block] : shared.blocks) stats.cached_bytes += size;
+    }
+    for (size_t i = 0; i < kSmallClasses; ++i) stats.cached_bytes += t_lists.lists[i].size() * (i + 1) * kAlignment;
+    return stats;
+}
+
+void reset_peak_memory_stats() { g_peak.store(g_allocated.load()); }
+
+void set_memory_limit(uint64_t n_bytes) { g_limit.store(n_bytes); }
+
+void release_cached_memory() {
+    if (ThreadLists::alive) {
+        for (size_t i = 0; i < kSmallClasses; ++i) {
+            for (void* block : t_lists.lists[i]) give_to_system(block, (i + 1) * kAlignment);
+            t_lists.lists[i].clear();
+        }
+    }
+    Cache& shared = cache();
+    std::lock_guard lock(shared.mutex);
+    for (auto& [size, block] : shared.blocks) give_to_system(block, size);
+    shared.blocks.clear();
+}
+
+void set_memory_reporter(std::function<std::string()> reporter) { g_reporter = std::move(reporter); }
+
+}  // namespace taeda

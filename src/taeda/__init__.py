@@ -1,0 +1,173 @@
+"""taeda: a deep-learning framework with PyTorch's public API.
+
+``import taeda as torch`` is all that a PyTorch program needs. What a first tensor needs is loaded here; everything else on
+first use (PEP 562): see ``_LAZY_MODULES`` and ``_LAZY_NAMES``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os as _os
+import typing as _typing
+
+from taeda import _C
+
+_C._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
+
+from taeda import _ops
+from taeda._C import (
+    Generator,
+    OutOfMemoryError,
+    Tensor,
+    bfloat16,
+    can_cast,
+    channels_last,
+    channels_last_3d,
+    complex64,
+    complex128,
+    contiguous_format,
+    default_generator,
+    device,
+    dtype,
+    empty_cache,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    get_num_threads,
+    int8,
+    int16,
+    int32,
+    int64,
+    is_anomaly_enabled,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    layout,
+    memory_format,
+    memory_stats,
+    preserve_format,
+    promote_types,
+    reset_peak_memory_stats,
+    result_type,
+    set_memory_limit,
+    set_num_threads,
+    sparse_bsc,
+    sparse_bsr,
+    sparse_coo,
+    sparse_csc,
+    sparse_csr,
+    strided,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from taeda._C import bool as bool
+from taeda._size import Size
+from taeda._version import __version__
+
+if _typing.TYPE_CHECKING:
+    from taeda import autograd, linalg, nn, optim, special, utils
+    from taeda.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+    from taeda.serialization import load, save
+
+float = float32
+double = float64
+half = float16
+cfloat = complex64
+cdouble = complex128
+int = int32
+long = int64
+short = int16
+
+from math import e, inf, nan, pi
+
+newaxis = None
+
+_ops.install(globals())
+
+from taeda import _tensor  # noqa: F401  (gives Tensor its methods)
+from taeda._creation import (
+    as_tensor,
+    asarray,
+    from_dlpack,
+    from_numpy,
+    frombuffer,
+    is_complex,
+    is_floating_point,
+    is_nonzero,
+    is_same_size,
+    is_signed,
+    is_storage,
+    is_tensor,
+    numel,
+    set_default_device,
+    set_default_dtype,
+    set_default_tensor_type,
+    tensor,
+    typename,
+)
+from taeda.random import fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+
+# Modules that are loaded when they are first named.
+_LAZY_MODULES = {
+    "autograd",
+    "backends",
+    "cuda",
+    "distributions",
+    "fft",
+    "func",
+    "hub",
+    "jit",
+    "linalg",
+    "masked",
+    "mps",
+    "multiprocessing",
+    "nn",
+    "ops",
+    "optim",
+    "random",
+    "return_types",
+    "serialization",
+    "signal",
+    "sparse",
+    "special",
+    "testing",
+    "text",
+    "utils",
+    "version",
+    "vision",
+}
+# Names whose module is loaded when they are first asked for.
+_LAZY_NAMES = {
+    "no_grad": "taeda.autograd.grad_mode",
+    "enable_grad": "taeda.autograd.grad_mode",
+    "inference_mode": "taeda.autograd.grad_mode",
+    "set_grad_enabled": "taeda.autograd.grad_mode",
+    "save": "taeda.serialization",
+    "load": "taeda.serialization",
+    "set_printoptions": "taeda._tensor_str",
+    "get_printoptions": "taeda._tensor_str",
+    "printoptions": "taeda._tensor_str",
+    "finfo": "taeda._type_info",
+    "iinfo": "taeda._type_info",
+    "show_config": "taeda._config",
+}
+
+
+def __getattr__(name: str):
+    if name in _LAZY_NAMES:
+        value = getattr(importlib.import_module(_LAZY_NAMES[name]), name)
+        globals()[name] = value
+        return value
+    if name in _LAZY_MODULES:
+        try:
+            return importlib.import_module(f"taeda.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"taeda.{name}":
+                raise
+    raise AttributeError(f"taeda has no torch.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_NAMES, *_LAZY_MODULES})
