@@ -193,7 +193,7 @@ def grad(
         )
     if materialize_grads:
         results = tuple(
-            taeda._zeros_like_input(tensor, create_graph) if result is None else result
+            _zeros_like_input(tensor, create_graph) if result is None else result
             for result, tensor in zip(results, inputs, strict=True)
         )
     return results

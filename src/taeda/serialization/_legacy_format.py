@@ -138,7 +138,7 @@ def write_legacy(value: Any, file: BinaryIO) -> None:
     file.write(pickle)
     file.write(TableWriter().write(list(writer.storages)))
     for tensor in writer.storages.values():
-        n_bytes = tensor.untyped_storage().nbytes()
-        file.write(struct.pack("<q", n_bytes // tensor.dtype.itemsize))
-        if n_bytes:
-            file.write(memoryview(storage_bytes(tensor))[: n_bytes - n_bytes % tensor.dtype.itemsize])
+        data = memoryview(storage_bytes(tensor))
+        n_elements = len(data) // tensor.dtype.itemsize
+        file.write(struct.pack("<q", n_elements))
+        file.write(data[: n_elements * tensor.dtype.itemsize])

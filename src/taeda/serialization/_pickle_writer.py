@@ -15,6 +15,7 @@ from pickle import PicklingError, UnpicklingError
 from typing import Any
 
 import taeda
+from taeda import _C
 from taeda.serialization._names import STORAGE_TYPES
 from taeda.serialization._pickle_reader import check_key
 
@@ -25,16 +26,7 @@ _NESTING_LIMIT = 250
 
 def storage_bytes(tensor: Any) -> Any:
     """Return the whole storage of `tensor` as a flat uint8 NumPy array, without a copy."""
-    storage = tensor.untyped_storage()
-    n_bytes = storage.nbytes()
-    flat = tensor.detach().as_strided((n_bytes // tensor.dtype.itemsize,), (1,), 0).view(taeda.uint8)
-    if flat.numel() == n_bytes:
-        return flat.numpy()
-    import numpy as np
-
-    # A storage may end in a part of an element (a view with a wider dtype of odd bytes); only a byte-wise copy has it
-    # all.
-    return np.frombuffer(bytes(storage), np.uint8)
+    return _C._storage_bytes(tensor).numpy()
 
 
 class TableWriter:
@@ -334,9 +326,9 @@ class TableWriter:
         self.out += b"tR"
 
     def _storage(self, tensor: Any, typed_name: str | None) -> None:
-        storage = tensor.untyped_storage()
-        n_bytes = storage.nbytes()
-        identity = (storage.data_ptr(), n_bytes)
+        data = _C._storage_bytes(tensor)
+        n_bytes = data.numel()
+        identity = (data.data_ptr(), n_bytes)
         key = self._storage_keys.get(identity) if n_bytes else None
         if key is None:
             key = str(len(self.storages))

@@ -221,7 +221,7 @@ def write_zip(value: Any, file: BinaryIO, name: str) -> None:
         _add_record(archive, f"{name}/.storage_alignment", str(_ALIGNMENT).encode())
         _add_record(archive, f"{name}/byteorder", sys.byteorder.encode())
         for key, tensor in writer.storages.items():
-            data = memoryview(storage_bytes(tensor)) if tensor.untyped_storage().nbytes() else b""
+            data = memoryview(storage_bytes(tensor))
             _add_record(archive, f"{name}/data/{key}", data)
         _add_record(archive, f"{name}/version", b"3\n")
 

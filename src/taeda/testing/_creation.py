@@ -115,9 +115,10 @@ def make_tensor(
     if requires_grad and not (dtype.is_floating_point or dtype.is_complex):
         raise ValueError(f"`requires_grad=True` is not supported for boolean and integral dtypes, but got {dtype=}")
     low, high = _range(dtype, low, high)
-    result = _draw(sizes, dtype, device, low, high)
-    if noncontiguous and result.numel() > 1:
-        result = taeda.stack([result, result], -1).reshape(*sizes[:-1], 2 * sizes[-1])[..., ::2]
+    is_spread = noncontiguous and math.prod(sizes) > 1
+    result = _draw((*sizes[:-1], 2 * sizes[-1]) if is_spread else sizes, dtype, device, low, high)
+    if is_spread:
+        result = result[..., 1::2]
     elif memory_format is not None:
         result = result.clone(memory_format=memory_format)
     if exclude_zero:
