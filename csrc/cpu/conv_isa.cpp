@@ -120,20 +120,26 @@ inline Vec<T> load(const T* from) {
     return v;
 }
 
+template <class T, int V>
+inline void filter_block(const T* x, const int64_t* offsets, const T* weight, int64_t k, T bias, T* out) {
+    Vec<T> sum[V];
+    for (int v = 0; v < V; ++v) sum[v] = bias - Vec<T>{};
+    for (int64_t p = 0; p < k; ++p) {
+        const T* from = x + offsets[p];
+        const T w = weight[p];
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) sum[v] += w * load(from + v * kWidth<T>);
+    }
+    std::memcpy(out, sum, sizeof sum);
+}
+
 template <class T>
 void filter_row(const T* x, const int64_t* offsets, const T* weight, int64_t k, T bias, int64_t n, T* out) {
     constexpr int W = kWidth<T>;
     int64_t j = 0;
-    for (; j + 2 * W <= n; j += 2 * W) {
-        Vec<T> low = bias - Vec<T>{}, high = low;
-        for (int64_t p = 0; p < k; ++p) {
-            const T* from = x + offsets[p] + j;
-            low += weight[p] * load(from);
-            high += weight[p] * load(from + W);
-        }
-        std::memcpy(out + j, &low, sizeof low);
-        std::memcpy(out + j + W, &high, sizeof high);
-    }
+    for (; j + 4 * W <= n; j += 4 * W) filter_block<T, 4>(x + j, offsets, weight, k, bias, out + j);
+    for (; j + W <= n; j += W) filter_block<T, 1>(x + j, offsets, weight, k, bias, out + j);
+    if (j < n && n >= W) return filter_block<T, 1>(x + n - W, offsets, weight, k, bias, out + n - W);  // overlaps what is done
     for (; j < n; ++j) {
         T sum = bias;
         for (int64_t p = 0; p < k; ++p) sum += weight[p] * x[offsets[p] + j];
