@@ -140,23 +140,37 @@ std::tuple<Tensor, Tensor, Tensor> finish_flat(const Tensor& flat, const Groups&
     return {values, groups.inverse, from_vector(groups.counts)};
 }
 
-// The slices along `dim` as rows, and back.
+// The slices along `dim` as rows; the other dimensions keep their order, which decides how slices compare.
+Tensor to_front(const Tensor& input, int64_t dim) {
+    Shape order{dim};
+    for (int64_t d = 0; d < input.dim(); ++d)
+        if (d != dim) order.push_back(d);
+    return views::permute(input, order);
+}
+
+Tensor from_front(const Tensor& input, int64_t dim) {
+    Shape order;
+    for (int64_t d = 1; d < input.dim(); ++d) order.push_back(d);
+    order.insert(dim, 0);
+    return views::permute(input, order);
+}
+
 Tensor rows_along(const Tensor& input, int64_t dim) {
-    Tensor front = views::transpose(input, 0, dim);
     TAEDA_CHECK(input.numel() > 0 || input.size(dim) == 0, "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied");
+    Tensor front = to_front(input, dim);
     const int64_t n = front.size(0);
     return views::view(contiguous(front), Shape{n, n ? front.numel() / n : 0});
 }
 
 std::tuple<Tensor, Tensor, Tensor> finish_rows(const Tensor& input, int64_t dim, const Tensor& rows, const Groups& groups) {
     const auto n = static_cast<int64_t>(groups.firsts.size());
-    Shape sizes(views::transpose(input, 0, dim).sizes());
+    Shape sizes(to_front(input, dim).sizes());
     sizes[0] = n;
     Tensor values = taeda::empty(sizes, input.dtype());
     const size_t width = rows.size(1) * rows.item_size();
     for (int64_t i = 0; i < n; ++i)
         std::memcpy(static_cast<char*>(values.data()) + i * width, static_cast<const char*>(rows.data()) + groups.firsts[i] * width, width);
-    return {clone(views::transpose(values, 0, dim), MemoryFormat::Contiguous), groups.inverse, from_vector(groups.counts)};
+    return {clone(from_front(values, dim), MemoryFormat::Contiguous), groups.inverse, from_vector(groups.counts)};
 }
 
 }  // namespace

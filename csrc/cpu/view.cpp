@@ -265,7 +265,9 @@ Tensor resize_(const Tensor& input, IntList size, std::optional<MemoryFormat> me
     return input;
 }
 
-Tensor resize_as_(const Tensor& input, const Tensor& the_template) { return resize_(input, the_template.sizes(), std::nullopt); }
+Tensor resize_as_(const Tensor& input, const Tensor& the_template, std::optional<MemoryFormat> memory_format) {
+    return resize_(input, the_template.sizes(), memory_format);
+}
 
 Tensor _set_tensor_(const Tensor& input, const Tensor& source) {
     TAEDA_CHECK(input.dtype() == source.dtype(), "Could not set tensor of type ", dtype_name(source.dtype()), " to a tensor of type ",

@@ -240,8 +240,10 @@ def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
 def cosine(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """Return the window ``sin(pi (i + 1/2) / M)``; ``sym=False`` makes it periodic."""
     made, requires_grad = _window_options("cosine", M, options)
+    if M <= 1:
+        return _finish(taeda.ones(M, **made), requires_grad)
     length = M if sym else M + 1
-    return _finish(taeda.sin((taeda.arange(M, **made) + 0.5) * (math.pi / max(length, 1))), requires_grad)
+    return _finish(taeda.sin((taeda.arange(M, **made) + 0.5) * (math.pi / length)), requires_grad)
 
 
 @public("signal.windows")
@@ -257,6 +259,8 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Any) -> T
     made, requires_grad = _window_options("gaussian", M, options)
     if std <= 0:
         raise ValueError(f"Standard deviation must be positive, got: {std} instead.")
+    if M <= 1:
+        return _finish(taeda.ones(M, **made), requires_grad)
     place = (taeda.arange(M, **made) - _steps(M, sym) / 2) / (std * math.sqrt(2))
     return _finish(taeda.exp(-(place**2)), requires_grad)
 
@@ -277,6 +281,8 @@ def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: b
         raise ValueError(f"Tau must be positive, got: {tau} instead.")
     if sym and center is not None:
         raise ValueError("Center must be None for symmetric windows")
+    if M <= 1:
+        return _finish(taeda.ones(M, **made), requires_grad)
     middle = _steps(M, sym) / 2 if center is None else center
     return _finish(taeda.exp(-taeda.abs(taeda.arange(M, **made) - middle) / tau), requires_grad)
 

@@ -181,13 +181,15 @@ for _name, _part in (("tril_indices", "lower"), ("triu_indices", "upper")):
 
 op(
     "zero_(Tensor input) -> Tensor",
-    vjp={"input": "None"},
+    vjp={"input": "zeros_like(g)"},
     where="torch Tensor",
     doc="Set all elements to zero in place.",
 )
+# A zero-dim tensor would also do for a number, but has a gradient: its row comes first.
 op(
-    "fill_(Tensor input, Scalar value) -> Tensor",
-    vjp={"input": "None"},
+    "fill_(Tensor input, Tensor value) -> Tensor",
+    overload="tensor",
+    vjp={"input": "zeros_like(g)", "value": "g.sum()"},
     where="torch Tensor",
     doc="""Set all elements to ``value`` in place.
 
@@ -196,9 +198,8 @@ op(
     """,
 )
 op(
-    "fill_(Tensor input, Tensor value) -> Tensor",
-    overload="tensor",
-    vjp={"input": "None", "value": "g.sum()"},
+    "fill_(Tensor input, Scalar value) -> Tensor",
+    vjp={"input": "zeros_like(g)"},
     where="torch Tensor",
 )
 for _name, _part, _side in (("tril", "lower", "above"), ("triu", "upper", "below")):
@@ -243,7 +244,7 @@ op(
 )
 op(
     "copy_(Tensor input, Tensor src, bool non_blocking=False) -> Tensor",
-    vjp={"input": "None", "src": "g"},
+    vjp={"input": "zeros_like(g)", "src": "g"},
     where="Tensor",
     doc="""Copy ``src``, broadcast and converted, into ``input`` in place.
 
@@ -256,7 +257,7 @@ op(
 # ---- elements moved
 
 op(
-    "flip(Tensor input, int[1] dims) -> Tensor",
+    "flip(Tensor input, int[] dims) -> Tensor",
     vjp={"input": "g.flip(dims)"},
     doc="""Return a copy with the elements in reverse order along ``dims``.
 

@@ -207,9 +207,11 @@ op(
         source: of ``input``'s dtype and shape, with one slice for each index.
     """,
 )
+# A zero-dim tensor would also do for a number, but has a gradient: its row comes first.
 op(
-    "index_fill(Tensor input, int dim, Tensor index, Scalar value) -> Tensor",
-    vjp={"input": "g.index_fill(dim, index, 0)"},
+    "index_fill(Tensor input, int dim, Tensor index, Tensor value) -> Tensor",
+    overload="tensor",
+    vjp={"input": "g.index_fill(dim, index, 0)", "value": "(g - g.index_fill(dim, index, 0)).sum()"},
     inplace="own",
     out=False,
     doc="""Return a copy of ``input`` with ``value`` in the slices that ``index`` names.
@@ -221,9 +223,8 @@ op(
     """,
 )
 op(
-    "index_fill(Tensor input, int dim, Tensor index, Tensor value) -> Tensor",
-    overload="tensor",
-    vjp={"input": "g.index_fill(dim, index, 0)", "value": "g.index_select(dim, index).sum()"},
+    "index_fill(Tensor input, int dim, Tensor index, Scalar value) -> Tensor",
+    vjp={"input": "g.index_fill(dim, index, 0)"},
     inplace="own",
     out=False,
 )

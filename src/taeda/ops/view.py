@@ -398,8 +398,7 @@ op(
     doc="Give ``input`` another shape in place, with more memory where needed; new elements are uninitialised.",
 )
 op(
-    "resize_as_(Tensor input, Tensor the_template) -> Tensor",
-    where="Tensor",
+    "resize_as_(Tensor input, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor",
     doc="Give ``input`` the shape of ``the_template`` in place.",
 )
 op("_set_tensor_(Tensor input, Tensor source) -> Tensor", where="_C")

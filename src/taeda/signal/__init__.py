@@ -1,0 +1,5 @@
+"""Signal processing: `taeda.signal.windows`."""
+
+from taeda.signal import windows
+
+__all__ = ["windows"]
