@@ -37,6 +37,15 @@ for _name in __all__:
     # Their home is here, whichever file they are written in: pickles and messages name this place.
     globals()[_name].__module__ = "taeda.nn"
 
-from taeda.nn import utils  # noqa: E402  (its parts import the layers above)
+from taeda.nn import grad, utils  # noqa: E402  (their parts import the layers above)
 
-__all__ += ["functional", "init", "parameter", "utils"]
+__all__ += ["functional", "grad", "init", "parameter", "utils"]
+
+
+def __getattr__(name: str):
+    # Other names of what is above, loaded only for programs that use them.
+    if name == "modules":
+        import importlib
+
+        return importlib.import_module("taeda.nn.modules")
+    raise AttributeError(f"taeda has no torch.nn.{name}")

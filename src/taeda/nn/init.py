@@ -71,11 +71,35 @@ def trunc_normal_(
             "incorrect.",
             stacklevel=2,
         )
-    low, high = below((a - mean) / std), below((b - mean) / std)
+    if not a < b:
+        raise ValueError(f"trunc_normal_ needs a < b, but got a={a} and b={b}")
+    is_likely = below((b - mean) / std) - below((a - mean) / std) > _LEAST_SHARE_OF_NORMAL
+    propose = _normal_proposals if is_likely else _uniform_proposals
     with taeda.no_grad():
-        # The inverse of the distribution function at uniform draws; the clamp catches its rounding.
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        return tensor.erfinv_().mul_(std * math.sqrt(2.0)).add_(mean).clamp_(min=a, max=b)
+        values, rejected = propose(tensor, mean, std, a, b, generator)
+        while bool(rejected.any()):
+            others, still = propose(tensor, mean, std, a, b, generator)
+            values = taeda.where(rejected, others, values)
+            rejected = rejected & still
+        return tensor.copy_(values)
+
+
+# Where less of the normal distribution lies within the limits, uniform proposals are accepted more often.
+_LEAST_SHARE_OF_NORMAL = 0.3
+
+
+def _normal_proposals(tensor: Any, mean: float, std: float, a: float, b: float, generator: Any) -> tuple[Any, Any]:
+    """Normal draws, and which of them lie beyond the limits."""
+    values = taeda.empty_like(tensor, requires_grad=False).normal_(mean, std, generator=generator)
+    return values, (values < a) | (values > b)
+
+
+def _uniform_proposals(tensor: Any, mean: float, std: float, a: float, b: float, generator: Any) -> tuple[Any, Any]:
+    """Uniform draws within the limits, and which to reject so that the rest is normal (Robert 1995)."""
+    values = taeda.empty_like(tensor, requires_grad=False).uniform_(a, b, generator=generator)
+    nearest = min(max(mean, a), b)  # where the density is greatest
+    density = (((nearest - mean) ** 2 - (values - mean) ** 2) / (2 * std * std)).exp()
+    return values, taeda.empty_like(values).uniform_(generator=generator) > density
 
 
 def constant_(tensor: Any, val: float) -> Any:

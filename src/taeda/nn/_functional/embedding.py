@@ -143,12 +143,14 @@ def embedding_bag(
         what = "scaling the gradient by the frequency" if scale_grad_by_freq else "sparse weights"
         raise ValueError(f"max mode does not support {what}")
     index, bag, n_bags = _bags(input, offsets, include_last_offset)
+    if max_norm is not None:
+        _renormalize(weight, index, max_norm, norm_type)
     factors = None if per_sample_weights is None else per_sample_weights.reshape(-1)
     if padding_idx is not None:
         counted = index != _row_number(padding_idx, weight.size(0))
         index, bag = index[counted], bag[counted]
         factors = None if factors is None else factors[counted]
-    rows = embedding(index, weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
+    rows = _embedding(weight, index, -1, scale_grad_by_freq, sparse)
     if factors is not None:
         rows = rows * factors.unsqueeze(1)
     if mode == "max":

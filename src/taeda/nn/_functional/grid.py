@@ -135,7 +135,7 @@ class _Sampler:
     def __init__(self, input: Any, padding_mode: str, align_corners: bool) -> None:
         self.input, self.padding_mode, self.align_corners = input, padding_mode, align_corners
         self.sizes = tuple(input.shape[2:])
-        self.flat = input.reshape(*input.shape[:2], -1)
+        self.flat = input.flatten(2)
 
     def inside(self, position: Any, axis: int) -> Any:
         """``position`` moved into the image as the padding mode says; zeros stay where they are."""
@@ -165,7 +165,9 @@ class _Sampler:
             valid = valid & (place >= 0) & (place < size)
             whole = place.detach().nan_to_num(0.0).clamp(0, size - 1).to(taeda.int64)
             index = index * size + whole
-        gathered = self.flat.gather(2, index.reshape(n, 1, -1).expand(n, c, -1)).view(n, c, *output)
+        gathered = self.flat.gather(2, index.flatten(1).unsqueeze(1).expand(n, c, index[0].numel() if n else 0)).view(
+            n, c, *output
+        )
         return gathered.masked_fill(~valid.unsqueeze(1), 0.0)
 
     def nearest(self, positions: list) -> Any:

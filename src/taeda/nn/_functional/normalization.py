@@ -15,7 +15,7 @@ _rms_norm = primitive("rms_norm")
 
 
 def _check_more_than_one_value(size: Any) -> None:
-    if size[1] and math.prod(size) // size[1] == 1:
+    if size[0] * math.prod(size[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
 
 

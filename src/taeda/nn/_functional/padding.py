@@ -10,7 +10,7 @@ from taeda.nn._functional.primitives import primitive
 _constant_pad = primitive("constant_pad_nd")
 
 
-def _reflected(size: int, before: int, after: int, axis: int, sizes: Any, pad: Any) -> list[int]:
+def _reflected(size: int, before: int, after: int, axis: int, sizes: Any) -> list[int]:
     if before >= size or after >= size:
         raise RuntimeError(
             "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
@@ -19,16 +19,18 @@ def _reflected(size: int, before: int, after: int, axis: int, sizes: Any, pad: A
     return [abs(i) if i < size else 2 * (size - 1) - i for i in range(-before, size + after)]
 
 
-def _repeated(size: int, before: int, after: int, axis: int, sizes: Any, pad: Any) -> list[int]:
+def _repeated(size: int, before: int, after: int, axis: int, sizes: Any) -> list[int]:
     return [min(max(i, 0), size - 1) for i in range(-before, size + after)]
 
 
-def _circular(size: int, before: int, after: int, axis: int, sizes: Any, pad: Any) -> list[int]:
+def _circular(size: int, before: int, after: int, axis: int, sizes: Any) -> list[int]:
     if before > size or after > size:
         raise RuntimeError("Padding value causes wrapping around more than once.")
     if before + after + size < 0:
         raise RuntimeError("Negative padding value is resulting in an empty dimension")
-    return [i % size for i in range(-before, size + after)]
+    # What a negative number cuts off at one end is not there to continue at the other.
+    kept = list(range(max(-before, 0), size - max(-after, 0)))
+    return kept[len(kept) - max(before, 0) :] + kept + kept[: max(after, 0)]
 
 
 _SOURCES = {"reflect": _reflected, "replicate": _repeated, "circular": _circular}
@@ -71,6 +73,6 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
             continue
         if input.size(axis) == 0:
             raise RuntimeError(f"Expected a non-zero size at dimension {axis} for padding, got {list(input.shape)}")
-        source = _SOURCES[mode](input.size(axis), before, after, axis, input.shape, pad)
+        source = _SOURCES[mode](input.size(axis), before, after, axis, input.shape)
         result = result.index_select(axis, taeda.tensor(source, dtype=taeda.int64, device=input.device))
     return result.clone() if result is input else result

@@ -196,11 +196,11 @@ def _max_unpool(input: Any, indices: Any, kernel_size: Any, stride: Any, padding
     sizes = _unpooled_size(input, kernel, stride, padding, output_size, n)
     lead = input.shape[:-n]
     n_places = math.prod(sizes)
-    flat_index = indices.reshape(*lead, -1)
+    flat_index = indices.flatten(-n)
     if flat_index.numel() and not 0 <= int(flat_index.min()) <= int(flat_index.max()) < n_places:
         raise RuntimeError(f"Found an invalid max index: {int(flat_index.max())} (output volumes are of size {sizes})")
     plane = taeda.zeros(*lead, n_places, dtype=input.dtype, device=input.device)
-    return plane.scatter(-1, flat_index, input.reshape(*lead, -1)).view(*lead, *sizes)
+    return plane.scatter(-1, flat_index, input.flatten(-n)).view(*lead, *sizes)
 
 
 def max_unpool1d(
@@ -275,8 +275,7 @@ def _fractional_max_pool(
         places = starts.unsqueeze(-1) + taeda.arange(kernel[axis])  # (N, C, windows, elements)
         index = index[:, :, :, None, :, None] * sizes[axis] + places[:, :, None, :, None, :]
         index = index.reshape(*planes, index.size(2) * index.size(3), index.size(4) * index.size(5))
-    flat = batch.reshape(*planes, -1)
-    values = flat.gather(2, index.reshape(*planes, -1)).view(index.shape)
+    values = batch.flatten(2).gather(2, index.flatten(2)).view(index.shape)
     maxima, which = values.max(-1)
     places = index.gather(-1, which.unsqueeze(-1)).squeeze(-1)
     shape = (*planes, *output) if input.dim() == n + 2 else (planes[1], *output)

@@ -136,7 +136,7 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
             f"least one."
         )
     index, n_elements, n_windows = _window_index(tuple(sizes), kernel, dilation, stride, input.device)
-    columns = padded.reshape(n, c, -1).index_select(2, index).reshape(n, c * n_elements, n_windows)
+    columns = padded.flatten(2).index_select(2, index).reshape(n, c * n_elements, n_windows)
     return columns if input.dim() == 4 else columns.squeeze(0)
 
 
@@ -174,6 +174,6 @@ def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padd
         )
     n, c = batch.size(0), batch.size(1) // n_elements
     plane = taeda.zeros(n, c, sizes[0] * sizes[1], dtype=input.dtype, device=input.device)
-    plane = plane.index_add(2, index, batch.reshape(n, c, -1)).view(n, c, *sizes)
+    plane = plane.index_add(2, index, batch.reshape(n, c, index.numel())).view(n, c, *sizes)
     result = plane[:, :, padding[0] : padding[0] + output[0], padding[1] : padding[1] + output[1]]
     return result if input.dim() == 3 else result.squeeze(0)
