@@ -283,7 +283,7 @@ class TransformerEncoder(Module):
         if taeda.is_grad_enabled() and (src.requires_grad or any(p.requires_grad for p in layer.parameters())):
             return False
         is_padded = (padding_mask != 0).to(taeda.int64)
-        return bool((is_padded.cummax(1)[0] == is_padded).all())
+        return bool((is_padded[:, 1:] >= is_padded[:, :-1]).all())
 
 
 def _as_numbers(mask: Any, like: Any) -> Any:

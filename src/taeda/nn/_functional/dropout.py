@@ -7,9 +7,9 @@ import warnings
 from typing import Any
 
 import taeda
-from taeda.nn._functional.primitives import find
+from taeda.nn._functional.primitives import primitive
 
-_dropout = find("dropout")  # one pass over the data where the core has it; the noise is the same
+_dropout = primitive("_dropout")
 
 # The negative saturation value of SELU: scale * alpha.
 _ALPHA = 1.7580993408473766
@@ -30,12 +30,9 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
         inplace: whether ``input`` is overwritten; default False.
     """
     _check(p)
-    if _dropout is not None and not inplace:
-        return _dropout(input, p, training)
     if not training or p == 0.0 or input.numel() == 0:
         return input
-    noise = _kept(input, input.shape, p)
-    return input.mul_(noise) if inplace else input * noise
+    return input.mul_(_kept(input, input.shape, p)) if inplace else _dropout(input, p)[0]
 
 
 def _kept(input: Any, shape: Any, p: float) -> Any:

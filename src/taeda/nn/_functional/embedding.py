@@ -5,9 +5,55 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.nn._functional.primitives import primitive
+from taeda.nn._functional.primitives import find
 
-_embedding = primitive("embedding")
+
+class _Scaled:
+    """Rows of a table with the gradient of each divided by how often it was looked up."""
+
+    _function: Any = None
+
+    @classmethod
+    def get(cls) -> Any:
+        if cls._function is None:
+
+            class ScaledRows(taeda.autograd.Function):
+                @staticmethod
+                def forward(ctx, rows, index):
+                    ctx.save_for_backward(index)
+                    return rows.view_as(rows)
+
+                @staticmethod
+                def backward(ctx, grad):
+                    (index,) = ctx.saved_tensors
+                    counts = taeda.zeros(int(index.max()) + 1, dtype=grad.dtype)
+                    counts = counts.index_add(0, index, taeda.ones(index.numel(), dtype=grad.dtype))
+                    return grad / counts.index_select(0, index).unsqueeze(1), None
+
+            cls._function = ScaledRows
+        return cls._function
+
+
+def _rows(weight: Any, index: Any, padding_row: int, scale_grad_by_freq: bool, sparse: bool) -> Any:
+    """The rows of ``weight`` at ``index``; row ``padding_row`` gets no gradient."""
+    if sparse:
+        raise NotImplementedError("taeda has no sparse gradients of embeddings: it has no sparse tensors yet")
+    flat = index.reshape(-1)
+    if flat.dtype not in (taeda.int64, taeda.int32):
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"{index.type()} instead (while checking arguments for embedding)"
+        )
+    rows = weight.index_select(0, flat)
+    if scale_grad_by_freq and flat.numel():
+        rows = _Scaled.get().apply(rows, flat.to(taeda.int64))
+    if padding_row >= 0:
+        rows = taeda.where((flat == padding_row).unsqueeze(1), rows.detach(), rows)
+    return rows.view(*index.shape, weight.size(1))
+
+
+# One pass over the data where the core has it.
+_embedding = find("embedding") or _rows
 
 
 def _renormalize(weight: Any, index: Any, max_norm: float, norm_type: float) -> None:

@@ -163,7 +163,8 @@ class _Sampler:
         valid = taeda.ones(places[0].shape, dtype=taeda.bool, device=self.input.device)
         for place, size in zip(places, self.sizes, strict=True):
             valid = valid & (place >= 0) & (place < size)
-            whole = place.detach().nan_to_num(0.0).clamp(0, size - 1).to(taeda.int64)
+            place = place.detach()
+            whole = place.masked_fill(place != place, 0.0).clamp(0, size - 1).to(taeda.int64)
             index = index * size + whole
         gathered = self.flat.gather(2, index.flatten(1).unsqueeze(1).expand(n, c, index[0].numel() if n else 0)).view(
             n, c, *output

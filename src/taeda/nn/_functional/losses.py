@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 import taeda
-from taeda.nn._functional.primitives import primitive
+from taeda.nn._functional.primitives import find, primitive
 
 # The losses of single elements; each has its gradient in one kernel.
 _mse = primitive("_mse")
@@ -19,7 +19,6 @@ _bce_with_logits = primitive("_bce_with_logits")
 _bce_with_logits_weighted = primitive("_bce_with_logits_weighted")
 _soft_margin = primitive("_soft_margin")
 _kl_div = primitive("_kl_div")
-_nll_loss = primitive("_nll_loss")
 _linear = primitive("linear")
 _log_sigmoid = primitive("logsigmoid")
 _log_softmax = taeda.log_softmax
@@ -166,6 +165,10 @@ def binary_cross_entropy(
             f"deprecated. "
             "Please ensure they have the same size."
         )
+    if input.numel():
+        low, high = input.detach().aminmax()
+        if not (low.item() >= 0 and high.item() <= 1):  # so that NaN is refused as well
+            raise RuntimeError("all elements of input should be between 0 and 1")
     loss = _bce(input, target)
     return reduced(loss if weight is None else loss * weight, reduction)
 
@@ -325,6 +328,33 @@ def soft_margin_loss(
 
 
 # ---- by class ----------------------------------------------------------------------------
+
+
+def _picked_loss(rows: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
+    """Minus the element of each row that ``target`` names, weighted by class and reduced (0: not, 1: mean, 2: sum)."""
+    if target.dim() != 1 or target.size(0) != rows.size(0):
+        raise ValueError(f"Expected input batch_size ({rows.size(0)}) to match target batch_size ({target.size(0)}).")
+    if target.dtype != taeda.int64:
+        found = target.type().rsplit(".", 1)[-1].removesuffix("Tensor")
+        raise RuntimeError(f"expected scalar type Long but found {found}")
+    ignored = target == ignore_index
+    safe = target.masked_fill(ignored, 0)
+    try:
+        loss = -rows.gather(1, safe.unsqueeze(1)).squeeze(1)
+    except (IndexError, RuntimeError):
+        wrong = safe[(safe < 0) | (safe >= rows.size(1))]
+        if wrong.numel():
+            raise IndexError(f"Target {int(wrong[0])} is out of bounds.") from None
+        raise
+    share = (~ignored).to(rows.dtype) if weight is None else weight[safe].masked_fill(ignored, 0.0)
+    loss = (loss * share).masked_fill(ignored, 0.0)
+    if reduction == 0:
+        return loss
+    return loss.sum() / share.sum() if reduction == 1 else loss.sum()
+
+
+# One pass over the data where the core has it.
+_nll_loss = find("_nll_loss") or _picked_loss
 
 
 def nll_loss(

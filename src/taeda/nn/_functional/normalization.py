@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import taeda
+from taeda.nn._functional.padding import pad
 from taeda.nn._functional.primitives import primitive
 
 _batch_norm = primitive("_native_batch_norm")
@@ -152,7 +153,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     squares = input * input
     padding = [0, 0] * (input.dim() - 2) + [size // 2, (size - 1) // 2]
     # The mean over a window of channels: a difference of sums would lose digits, so the windows are added up.
-    windows = primitive("constant_pad_nd")(squares, padding, 0.0).unfold(1, size, 1)
+    windows = pad(squares, padding).unfold(1, size, 1)
     return input / (windows.mean(-1) * alpha + k).pow(beta)
 
 

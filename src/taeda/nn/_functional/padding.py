@@ -5,9 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.nn._functional.primitives import primitive
+from taeda.nn._functional.primitives import find
 
-_constant_pad = primitive("constant_pad_nd")
+
+def constant_pad(input: Any, pad: Any, value: float = 0.0) -> Any:
+    """``input`` with ``value`` added at, or elements taken off, the ends of its last dimensions."""
+    result = input
+    for i in range(len(pad) // 2):
+        axis = input.dim() - 1 - i
+        before, after = int(pad[2 * i]), int(pad[2 * i + 1])
+        size = input.size(axis) + before + after
+        if size < 0:
+            raise RuntimeError(
+                f"The input size {input.size(axis)}, plus negative padding {before} and {after} resulted in a negative "
+                "output size, which is invalid. Check dimension "
+                f"{axis} of your input."
+            )
+        start = max(-before, 0)
+        if before < 0 or after < 0:
+            result = result.narrow(axis, start, max(result.size(axis) - start - max(-after, 0), 0))
+        ends = [
+            taeda.full(
+                (*result.shape[:axis], n, *result.shape[axis + 1 :]), value, dtype=input.dtype, device=input.device
+            )
+            for n in (max(before, 0), max(after, 0))
+        ]
+        if before > 0 or after > 0:
+            result = taeda.cat([ends[0], result, ends[1]], axis)
+    return result.clone() if result is input or result._is_view() else result
+
+
+# One pass over the data where the core has it.
+_constant_pad = find("constant_pad_nd") or constant_pad
 
 
 def _reflected(size: int, before: int, after: int, axis: int, sizes: Any) -> list[int]:
