@@ -1,5 +1,6 @@
 // The small types: dtype, layout, memory_format, device; Size comes from Python.
 
+#include <nanobind/stl/string.h>
 
 #include <array>
 #include <string_view>
@@ -27,11 +28,8 @@ PyObject* g_size_type;
 
 PyObject* named_repr(PyObject* self) { return PyUnicode_FromFormat("torch.%U", reinterpret_cast<PyNamed*>(self)->name); }
 
-PyObject* named_reduce(PyObject* self, PyObject*) {
-    PyObject* module = PyImport_ImportModule("taeda");
-    PyObject* getter = PyObject_GetAttrString(PyEval_GetBuiltins() ? PyImport_ImportModule("builtins") : module, "getattr");
-    return Py_BuildValue("N(NO)", getter, module, reinterpret_cast<PyNamed*>(self)->name);
-}
+// A pickle names the object, "taeda.float32", and finds the same one again.
+PyObject* named_reduce(PyObject* self, PyObject*) { return Py_NewRef(reinterpret_cast<PyNamed*>(self)->name); }
 
 void named_dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
