@@ -83,14 +83,14 @@ class Adafactor(RuleOptimizer):
         if eps1 is None:
             eps1 = taeda.finfo(param.dtype).eps
         n_elements = param.numel()
-        parameter_size = param.norm(2).item() / n_elements**0.5
+        parameter_size = taeda.linalg.vector_norm(param).item() / n_elements**0.5
         rate = max(eps2, parameter_size) * min(lr, 1 / step**0.5)
         if group["weight_decay"] != 0:
             param.mul_(1 - lr * group["weight_decay"])
 
         update = _mean_square(grad, state, step ** group["beta2_decay"], eps1)
         update = update.clamp_(min=eps1 * eps1).rsqrt_().mul_(grad)
-        excess = max(1.0, update.norm(2).item() / (n_elements**0.5 * group["d"]))
+        excess = max(1.0, taeda.linalg.vector_norm(update).item() / (n_elements**0.5 * group["d"]))
         param.add_(update, alpha=-rate / excess)
 
 
@@ -99,6 +99,7 @@ def _mean_square(grad, state, share, eps):
     if grad.dim() < 2:
         return state["variance"].lerp_(grad.square(), share).clone()
     rows, columns = state["row_var"], state["col_var"]
-    rows.lerp_(grad.norm(dim=-1, keepdim=True).square_().div_(grad.size(-1)), share)
-    columns.lerp_(grad.norm(dim=-2, keepdim=True).square_().div_(grad.size(-2)), share)
+    squares = grad.square()
+    rows.lerp_(squares.mean(-1, keepdim=True), share)
+    columns.lerp_(squares.mean(-2, keepdim=True), share)
     return (rows @ columns).div_(rows.mean(dim=-2, keepdim=True).clamp_(min=eps))

@@ -111,7 +111,7 @@ def _orthogonalized(matrix, coefficients, n_steps: int, eps: float):
     if tall:
         result = result.T
     # Out of place: for a float64 or float32 matrix `bfloat16()` copies, but a bfloat16 one would be overwritten.
-    result = result / result.norm().clamp(min=eps)
+    result = result / taeda.linalg.vector_norm(result).clamp(min=eps)
     for _ in range(n_steps):
         gram = result @ result.T
         result = taeda.addmm(result, taeda.addmm(gram, gram, gram, beta=b, alpha=c), result, beta=a)

@@ -160,7 +160,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
         model: the model; it is run in training mode and left in the mode it was in.
         device: where inputs are moved first.
     """
-    from taeda.nn.modules.batchnorm import _BatchNorm
+    from taeda.nn.norm import _BatchNorm
 
     layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     if not layers:

@@ -1,21 +1,18 @@
 """What travels between a worker process and its loader: pickles whose large arrays lie in shared memory.
 
-A message is one byte string for a pipe. Tensors are pickled as the NumPy arrays over their memory; what is large goes
-into one file in a memory file system, which the receiver maps and removes at once, so that nothing is copied on its
-side and nothing stays behind.
+A message is one byte string for a pipe. Tensors and arrays hand their memory out beside the pickle (protocol 5); what is
+large goes into one file in a memory file system, which the receiver maps and removes at once, so that nothing is copied
+on its side and nothing stays behind.
 """
 
 from __future__ import annotations
 
 import functools
-import io
 import mmap
 import os
 import pickle
 import tempfile
 from typing import Any
-
-import taeda
 
 # Up to here copying through the pipe is cheaper than making, mapping and removing a file.
 _MOST_INLINE_BYTES = 64 * 1024
@@ -29,29 +26,6 @@ def shared_folder() -> str:
     return folder if os.path.isdir(folder) and os.access(folder, os.W_OK) else tempfile.gettempdir()
 
 
-def _array_of(tensor: taeda.Tensor) -> tuple:
-    """A strided CPU tensor as a NumPy array, the dtype to view it as where NumPy lacks that, and its flag."""
-    plain = tensor.detach().contiguous()
-    if plain.dtype is taeda.bfloat16:
-        return plain.view(taeda.int16).numpy(), "bfloat16", tensor.requires_grad
-    return plain.numpy(), None, tensor.requires_grad
-
-
-def _tensor_from(array: Any, dtype: str | None, requires_grad: bool) -> taeda.Tensor:
-    """The tensor that `_array_of` took apart."""
-    tensor = taeda.from_numpy(array)
-    if dtype is not None:
-        tensor = tensor.view(getattr(taeda, dtype))
-    return tensor.requires_grad_() if requires_grad else tensor
-
-
-class _Pickler(pickle.Pickler):
-    def reducer_override(self, obj: Any) -> Any:
-        if type(obj) is taeda.Tensor and obj.device.type == "cpu" and not obj.is_sparse:
-            return _tensor_from, _array_of(obj)
-        return NotImplemented
-
-
 def dump(obj: Any, file_prefix: str) -> bytes:
     """The object as a message.
 
@@ -60,14 +34,13 @@ def dump(obj: Any, file_prefix: str) -> bytes:
         file_prefix: how the names of files in `shared_folder` start, so that they can be cleaned up by name.
     """
     buffers: list[pickle.PickleBuffer] = []
-    stream = io.BytesIO()
-    _Pickler(stream, protocol=5, buffer_callback=buffers.append).dump(obj)
+    stream = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
     parts = [buffer.raw() for buffer in buffers]
     name, sizes = None, [part.nbytes for part in parts]
     if sum(sizes) > _MOST_INLINE_BYTES:
         name = _write_file(parts, file_prefix)
     content = [bytes(part) for part in parts] if name is None else sizes
-    return pickle.dumps((stream.getvalue(), name, content), protocol=5)
+    return pickle.dumps((stream, name, content), protocol=5)
 
 
 def load(message: bytes) -> Any:
