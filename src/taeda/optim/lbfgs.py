@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import taeda
-from taeda.optim._line_search import strong_wolfe
 from taeda.optim._rules import check_learning_rate, scalar
 from taeda.optim.optimizer import Optimizer
 
@@ -167,6 +166,8 @@ class LBFGS(Optimizer):
             return loss, self._flat_grad(), length, 1
         if group["line_search_fn"] != "strong_wolfe":
             raise RuntimeError("only 'strong_wolfe' is supported")
+        from taeda.optim._line_search import strong_wolfe
+
         start = [param.clone() for param in self._params]
         loss, grad, length, n_new = strong_wolfe(
             lambda step: self._evaluate_at(closure, start, step, direction),

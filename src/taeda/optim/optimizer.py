@@ -39,6 +39,9 @@ class _RequiredParameter:
 
 required = _RequiredParameter()
 
+# What an optimizer takes as its parameters: tensors, (name, tensor) pairs, or dicts of groups.
+ParamsT = Iterable[Any]
+
 
 def _add_hook(table: dict, hook: Callable, *, first: bool = False):
     from taeda.utils.hooks import RemovableHandle

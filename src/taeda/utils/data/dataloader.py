@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import sys
 import time
@@ -14,7 +13,6 @@ from typing import Any, Generic, TypeVar
 import taeda
 from taeda.utils.data._utils import collate, fetch, in_memory, worker
 from taeda.utils.data._utils.errors import ExceptionWrapper
-from taeda.utils.data._utils.processes import WorkerPool
 from taeda.utils.data.dataset import Dataset, IterableDataset
 from taeda.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
@@ -170,6 +168,8 @@ class DataLoader(Generic[_T_co]):
     @multiprocessing_context.setter
     def multiprocessing_context(self, context: Any) -> None:
         if context is not None:
+            import multiprocessing
+
             if self.num_workers <= 0:
                 raise ValueError(
                     "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
@@ -360,6 +360,11 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     """Lets workers make batches ahead, and gives them out in order."""
 
     def __init__(self, loader: DataLoader) -> None:
+        # Programs without workers are spared the imports.
+        import multiprocessing
+
+        from taeda.utils.data._utils.processes import WorkerPool
+
         super().__init__(loader)
         self._timeout = loader.timeout
         self._in_order = loader.in_order

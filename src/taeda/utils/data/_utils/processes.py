@@ -8,7 +8,6 @@ works for the loader here, because an iterator may be collected, and its workers
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import time
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from taeda.utils.data._utils import transport
-from taeda.utils.data._utils.worker import WorkerTask, worker_loop
+from taeda.utils.data._utils.worker_process import WorkerTask, worker_loop
 
 # How long workers may take to finish the batch that they are at before they are ended.
 _GRACE_SECONDS = 5.0
@@ -33,7 +32,7 @@ class WorkerPool:
 
     def __init__(self, context: Any, num_workers: int, **common: Any) -> None:
         self.parent_id = os.getpid()
-        self.file_prefix = f"taeda_{self.parent_id}_{secrets.token_hex(6)}_"
+        self.file_prefix = f"taeda_{self.parent_id}_{os.urandom(6).hex()}_"
         self.processes: list = []
         self.task_pipes: list = []  # writing ends
         self.pipes: list = []  # reading ends, of results
