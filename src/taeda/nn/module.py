@@ -194,9 +194,15 @@ class Module(ModuleTree, ModuleState):
     def __getattr__(self, name: str) -> Any:
         # Only called for what is not found in the ordinary way.
         state = self.__dict__
-        for kind in ("_parameters", "_modules", "_buffers"):
-            members = state.get(kind)
-            if members is not None and name in members:
+        if "_modules" in state:
+            members = state["_modules"]
+            if name in members:
+                return members[name]
+            members = state["_parameters"]
+            if name in members:
+                return members[name]
+            members = state["_buffers"]
+            if name in members:
                 return members[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 

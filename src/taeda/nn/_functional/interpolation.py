@@ -131,7 +131,7 @@ def _resize(
     if new == old and not (factor and factor != 1.0) and not antialias:
         return input
     if antialias:
-        index, weights = _antialiased_taps(old, new, scale, mode, align_corners, dtype)
+        index, weights = _antialiased_taps(old, new, scale, mode, dtype)
     elif mode == "bicubic":
         index, weights = _cubic_taps(old, new, scale, align_corners, dtype)
     else:
@@ -185,16 +185,13 @@ def _cubic_taps(old: int, new: int, scale: float, align_corners: bool, dtype: An
     return [(left + tap).clamp(0, old - 1) for tap in (-1, 0, 1, 2)], _cubic_weights(positions - base, _CUBIC)
 
 
-def _antialiased_taps(
-    old: int, new: int, scale: float, mode: str, align_corners: bool, dtype: Any
-) -> tuple[list, list]:
+def _antialiased_taps(old: int, new: int, scale: float, mode: str, dtype: Any) -> tuple[list, list]:
     """The taps of a triangle or cubic filter that is widened by the scale when shrinking."""
     half_width = 2.0 if mode == "bicubic" else 1.0
     support = half_width * scale if scale >= 1.0 else half_width
     inverse = 1.0 / scale if scale >= 1.0 else 1.0
+    # The filter is centred as without align_corners, whose scale alone counts: so does PyTorch.
     centres = (taeda.arange(new, dtype=dtype) + 0.5) * scale
-    if align_corners:
-        centres = taeda.arange(new, dtype=dtype) * scale + 0.5
     first = (centres - support + 0.5).to(taeda.int64).clamp_min(0)
     behind = (centres + support + 0.5).to(taeda.int64).clamp_max(old)
     n_taps = int((behind - first).max())

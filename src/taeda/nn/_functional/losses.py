@@ -337,6 +337,14 @@ def _picked_loss(rows: Any, target: Any, weight: Any, reduction: int, ignore_ind
     if target.dtype != taeda.int64:
         found = target.type().rsplit(".", 1)[-1].removesuffix("Tensor")
         raise RuntimeError(f"expected scalar type Long but found {found}")
+    if weight is None and not 0 <= ignore_index < rows.size(1):
+        # Where every target is a class none is ignored, and where one is not, gather refuses it: no mask is needed.
+        try:
+            picked = rows.gather(1, target.unsqueeze(1))
+        except (IndexError, RuntimeError):
+            pass
+        else:
+            return -picked.mean() if reduction == 1 else -picked.sum() if reduction == 2 else -picked.squeeze(1)
     ignored = target == ignore_index
     safe = target.masked_fill(ignored, 0)
     try:

@@ -12,7 +12,9 @@ def _compiled() -> dict[str, Callable]:
     """All compiled operations by name: those of nn.functional before private helpers and public ones."""
     from taeda import _ops
 
-    return {**_ops.namespace("torch"), **_ops.namespace("_C"), **_ops.namespace("nn.functional")}
+    # Not the compositions: some of them lead back here.
+    homes = [_ops._HOMES.get(home, {}) for home in ("torch", "_C", "nn.functional")]
+    return {**homes[0], **homes[1], **homes[2]}
 
 
 def find(name: str) -> Callable | None:
