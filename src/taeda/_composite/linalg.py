@@ -73,7 +73,7 @@ def addr(
     for name, vector in (("vec1", vec1), ("vec2", vec2)):
         if vector.dim() != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {vector.dim()}-D")
-    dtype = taeda.result_type(taeda.result_type(input, vec1), vec2)
+    dtype = taeda.promote_types(taeda.promote_types(input.dtype, vec1.dtype), vec2.dtype)
     for name, factor in (("beta", beta), ("alpha", alpha)):
         if not dtype.is_floating_point and not dtype.is_complex and isinstance(factor, (float, complex)):
             raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
@@ -279,7 +279,7 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
 
     Args:
         input: (..., m, m).
-        n: the exponent, not negative. With 0 the result is the identity.
+        n: the exponent. With 0 the result is the identity; with less, the inverse is multiplied.
     """
     if input.dim() < 2 or input.shape[-1] != input.shape[-2]:
         raise RuntimeError(
@@ -288,9 +288,13 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
             else "linalg.matrix_power: The input tensor A must have at least 2 dimensions."
         )
     if n < 0:
-        raise NotImplementedError("taeda has no matrix_power with a negative exponent: it needs an inverse")
+        if not hasattr(taeda.linalg, "inv"):
+            raise NotImplementedError("taeda has no matrix_power with a negative exponent: it needs an inverse")
+        return matrix_power(taeda.linalg.inv(input), -n, out=out)
     if n == 0:
-        return _into(taeda.eye(input.shape[-1], dtype=input.dtype).expand(input.shape).clone(), out)
+        # Chosen elementwise, not written anew: the result stays a (constant) function of the input.
+        identity = taeda.eye(input.shape[-1], dtype=input.dtype, device=input.device)
+        return _into(taeda.where(taeda.zeros_like(input, dtype=taeda.bool), input, identity), out)
     result, square = None, input
     while n:
         if n & 1:
