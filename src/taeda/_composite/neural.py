@@ -244,7 +244,13 @@ def affine_grid_generator(theta: Any, size: Any, align_corners: bool) -> Any:
 
 @public("torch")
 def _upsample_bilinear2d_aa(
-    input: Any, output_size: Any, align_corners: bool, scale_factors: Any = None, scales_w: float | None = None
+    input: Any,
+    output_size: Any,
+    align_corners: bool,
+    scale_factors: Any = None,
+    scales_w: float | None = None,
+    *,
+    scales_h: float | None = None,
 ) -> Any:
     """The antialiased bilinear resizing of ``nn.functional.interpolate``, by size or by factors.
 
@@ -254,7 +260,9 @@ def _upsample_bilinear2d_aa(
         align_corners: whether the centres of the corners coincide.
         scale_factors: two factors, or the first of them.
         scales_w: the second.
+        scales_h: the first, by its other name.
     """
+    scale_factors = scales_h if scale_factors is None else scale_factors
     if scale_factors is not None and not isinstance(scale_factors, (list, tuple)):
         scale_factors = (scale_factors, scales_w)
     if output_size is not None:

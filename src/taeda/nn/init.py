@@ -211,6 +211,8 @@ def kaiming_normal_(
 
 def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
     """Fill ``tensor``, seen as a matrix of its first dimension, with orthogonal rows or columns; returns it."""
+    import numpy
+
     if tensor.dim() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
@@ -221,9 +223,10 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
         flat = taeda.empty(n_rows, n_columns, dtype=tensor.dtype, device=tensor.device).normal_(
             0, 1, generator=generator
         )
-        q, r = taeda.linalg.qr(flat.t() if n_rows < n_columns else flat)
+        matrix = (flat.t() if n_rows < n_columns else flat).to(taeda.float64)
+        q, r = numpy.linalg.qr(matrix.numpy())
         # With the diagonal of r positive the distribution is uniform over orthogonal matrices (Mezzadri 2006).
-        q = q * r.diagonal().sign()
+        q = taeda.from_numpy(q * numpy.sign(numpy.diagonal(r)))
         tensor.copy_((q.t() if n_rows < n_columns else q).reshape(tensor.shape))
         return tensor.mul_(gain)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import taeda
@@ -20,7 +21,8 @@ def _padded_targets(targets: Any, target_lengths: Any) -> Any:
     longest = int(target_lengths.max()) if target_lengths.numel() else 0
     if targets.dim() == 2:
         return targets[:, :longest].to(taeda.int64)
-    starts = target_lengths.cumsum(0) - target_lengths
+    ends = list(itertools.accumulate(target_lengths.tolist()))
+    starts = taeda.tensor(ends, dtype=taeda.int64, device=targets.device) - target_lengths
     places = starts.unsqueeze(1) + taeda.arange(longest, device=targets.device).unsqueeze(0)
     flat = targets.reshape(-1).to(taeda.int64)
     if flat.numel() == 0:

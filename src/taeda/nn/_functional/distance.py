@@ -19,7 +19,7 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
 
 
 def _length(x: Any, dim: int) -> Any:
-    return x.norm(2, dim, keepdim=True)
+    return taeda.linalg.vector_norm(x, 2, dim, True)
 
 
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
@@ -31,7 +31,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
         eps: added to the difference; default 1e-6.
         keepdim: whether the last dimension stays, as 1; default False.
     """
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+    return taeda.linalg.vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
 def pdist(input: Any, p: float = 2.0) -> Any:
@@ -45,7 +45,7 @@ def pdist(input: Any, p: float = 2.0) -> Any:
         return input.sum(1)[:0]  # no pairs, yet part of the graph
     rows, columns = taeda.triu_indices(n, n, 1)
     difference = input.index_select(0, rows) - input.index_select(0, columns)
-    return difference.norm(p, -1)
+    return taeda.linalg.vector_norm(difference, p, -1)
 
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:

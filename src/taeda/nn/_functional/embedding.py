@@ -36,7 +36,7 @@ class _Scaled:
 
 def _rows(weight: Any, index: Any, padding_row: int, scale_grad_by_freq: bool, sparse: bool) -> Any:
     """The rows of ``weight`` at ``index``; row ``padding_row`` gets no gradient."""
-    if sparse:
+    if sparse and taeda.is_grad_enabled() and weight.requires_grad:
         raise NotImplementedError("taeda has no sparse gradients of embeddings: it has no sparse tensors yet")
     flat = index.reshape(-1)
     if flat.dtype not in (taeda.int64, taeda.int32):
@@ -60,7 +60,7 @@ def _renormalize(weight: Any, index: Any, max_norm: float, norm_type: float) -> 
     """Scale the rows that ``index`` names down to ``max_norm``, in place and unseen by autograd."""
     with taeda.no_grad():
         rows = index.reshape(-1).unique()
-        norms = weight.detach()[rows].norm(norm_type, 1)
+        norms = taeda.linalg.vector_norm(weight.detach()[rows], norm_type, 1)
         too_long = norms > max_norm
         rows = rows[too_long]
         if rows.numel():
@@ -214,7 +214,7 @@ def _largest(rows: Any, bag: Any, n_bags: int) -> Any:
     longest = int(counts.max()) if n_bags else 0
     if longest == 0:
         return taeda.zeros(n_bags, rows.size(1), dtype=rows.dtype)
-    starts = counts.cumsum(0) - counts
+    starts = taeda.searchsorted(bag.contiguous(), taeda.arange(n_bags, dtype=bag.dtype))
     places = starts.unsqueeze(1) + taeda.arange(longest).unsqueeze(0)
     beyond = taeda.arange(longest).unsqueeze(0) >= counts.unsqueeze(1)
     padded = rows.index_select(0, places.clamp_max(rows.size(0) - 1).reshape(-1)).view(n_bags, longest, -1)

@@ -554,7 +554,9 @@ def multilabel_margin_loss(
     n_classes = rows.size(1)
     if labels.numel() and not -1 <= int(labels.min()) <= int(labels.max()) < n_classes:
         raise RuntimeError(f"target out of range: the labels are -1 to {n_classes - 1}")
-    counts = (labels < 0).to(taeda.int64).cumsum(1) == 0  # labels behind the first -1 do not count
+    places = taeda.arange(n_classes, device=input.device).expand_as(labels)
+    # Labels behind the first -1 do not count.
+    counts = places < taeda.where(labels < 0, places, n_classes).amin(1, keepdim=True)
     safe = labels.masked_fill(~counts, 0)
     is_label = (
         taeda.zeros(rows.shape, dtype=taeda.int64, device=input.device).scatter_add_(1, safe, counts.to(taeda.int64))

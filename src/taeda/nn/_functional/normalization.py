@@ -159,5 +159,5 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
     """``input`` divided by its ``p``-norm along ``dim``, which counts as at least ``eps``."""
-    length = input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
+    length = taeda.linalg.vector_norm(input, p, dim, True).clamp_min(eps).expand_as(input)
     return input / length if out is None else taeda.div(input, length, out=out)

@@ -33,8 +33,8 @@ def get_total_norm(
     if not tensors:
         return taeda.tensor(0.0)
     with taeda.no_grad():
-        norms = [tensor.detach().norm(norm_type) for tensor in tensors]
-        total = taeda.stack([norm.to(norms[0].device) for norm in norms]).norm(norm_type)
+        norms = [taeda.linalg.vector_norm(tensor.detach(), norm_type) for tensor in tensors]
+        total = taeda.linalg.vector_norm(taeda.stack([norm.to(norms[0].device) for norm in norms]), norm_type)
     if error_if_nonfinite and not bool(taeda.isfinite(total)):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import taeda
 from taeda.nn.parameter import Parameter, is_lazy
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
@@ -12,10 +13,10 @@ __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 def norm_except_dim(v: Any, dim: int | None) -> Any:
     """The 2-norm of ``v`` over all dimensions but ``dim``, kept as 1; over all of them for None or -1."""
     if dim is None or dim == -1:
-        return v.norm()
+        return taeda.linalg.vector_norm(v)
     shape = [1] * v.dim()
     shape[dim] = v.size(dim)
-    return v.movedim(dim, 0).reshape(v.size(dim), -1).norm(2, 1).view(shape)
+    return taeda.linalg.vector_norm(v.movedim(dim, 0).reshape(v.size(dim), -1), 2, 1).view(shape)
 
 
 class WeightNorm:
