@@ -8,14 +8,15 @@ HostSource g_host_source;
 
 namespace {
 
-thread_local uint64_t t_sequence = 0;
+// Across all threads, under the host's lock: the engine's order depends on it.
+uint64_t g_sequence = 0;
 uint64_t g_hook_id = 0;
 
 }  // namespace
 
 uint64_t next_hook_id() { return ++g_hook_id; }
 
-Node::Node(size_t n_edges) : edges(n_edges), sequence(++t_sequence) {
+Node::Node(size_t n_edges) : edges(n_edges), sequence(++g_sequence) {
     if (g_host_source.current) line = g_host_source.current();
 }
 

@@ -47,6 +47,7 @@ OpNode::OpNode(const Op& op, const Value* arguments, const Value* results) : Nod
         };
         if (const auto* t = std::get_if<Tensor>(&arguments[k])) {
             metas[k] = TensorMeta::of(*t);
+            values[k] = box(true);  // not the tensor, only that there is one: gradients ask whether it is None
             take(*t);
         } else if (const auto* list = std::get_if<TensorList>(&arguments[k])) {
             for (const Tensor& t : *list) {

@@ -4,10 +4,8 @@
 
 namespace taeda {
 
-GradMode& grad_mode() {
-    static thread_local GradMode mode;
-    return mode;
-}
+// initial-exec: one instruction to reach, see the allocator.
+__attribute__((tls_model("initial-exec"))) thread_local GradMode t_grad_mode;
 
 // Note [Views and writing]: writing into a view changes its base's history. The write's node is wrapped in CopySlices, which
 // becomes the base's grad_fn; the view itself, and every other view of that base, find by the storage's version that their
@@ -136,24 +134,31 @@ void check_inplace(const Tensor& self) {
 
 namespace {
 
+// Whether some input needs a gradient. The short way of the pointwise table comes first: it is on every operation's path.
+bool any_pointwise_input_wants(const Op& op, const Value* arguments) {
+    for (size_t k = 0; k < op.pointwise->forward.n_inputs; ++k) {
+        const auto* t = std::get_if<Tensor>(&arguments[k]);
+        if (t && requires_grad(*t) && op.pointwise->grads[k].kind != cpu::GradKind::None) return true;
+    }
+    return false;
+}
+
 template <class F>
 void for_each_input(const Op& op, const Value* arguments, F&& f) {
-    size_t n = op.pointwise ? op.pointwise->forward.n_inputs : op.arguments.size();
-    for (size_t k = 0; k < n; ++k) {
-        if (!op.pointwise && !(op.input_arguments >> k & 1)) continue;
-        if (const auto* t = std::get_if<Tensor>(&arguments[k])) f(k, *t);
+    for (size_t k = 0; k < op.arguments.size(); ++k) {
+        if (!(op.input_arguments >> k & 1)) continue;
+        if (const auto* t = std::get_if<Tensor>(&arguments[k])) f(*t);
         else if (const auto* list = std::get_if<TensorList>(&arguments[k]))
-            for (const Tensor& t : *list) f(k, t);
+            for (const Tensor& t : *list) f(t);
     }
 }
 
 bool wants(const Op& op, const Value* arguments) {
     if (!grad_mode().enabled) return false;
+    if (op.pointwise) return any_pointwise_input_wants(op, arguments);
     bool found = false;
-    for_each_input(op, arguments, [&](size_t k, const Tensor& t) {
-        if (!t.defined() || found) return;
-        if (op.pointwise && op.pointwise->grads[k].kind == cpu::GradKind::None) return;
-        found = requires_grad(t);
+    for_each_input(op, arguments, [&](const Tensor& t) {
+        if (!found && t.defined()) found = requires_grad(t);
     });
     return found;
 }

@@ -45,7 +45,8 @@ struct GradMode {
     bool anomaly = false;
     bool anomaly_check_nan = true;
 };
-GradMode& grad_mode();
+extern thread_local GradMode t_grad_mode __attribute__((tls_model("initial-exec")));
+inline GradMode& grad_mode() { return t_grad_mode; }
 
 class GradModeGuard {
 public:

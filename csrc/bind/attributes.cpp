@@ -134,6 +134,7 @@ PyGetSetDef g_tensor_getset[] = {
     {"retains_grad", TAEDA_GET(PyBool_FromLong(t.impl()->autograd && t.impl()->autograd->retains_grad)), nullptr, "Whether retain_grad() was called.", nullptr},
     {"output_nr", TAEDA_GET(PyLong_FromLong(t.impl()->autograd ? static_cast<long>(t.impl()->autograd->output_index) : 0)), nullptr, "Which result of grad_fn it is.", nullptr},
     {"data", get_data, set_data, "The same memory without history.", nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, "Attributes that the program gave it.", nullptr},
     {"_version", TAEDA_GET(PyLong_FromUnsignedLong(t.version())), nullptr, "How often the memory has been written in place.", nullptr},
     {"_base", get_base, nullptr, "The tensor that it is a view of, or None.", nullptr},
     {"T", [](PyObject* self, void*) { return transposed(self, "T", false, false); }, nullptr, "Its dimensions reversed.", nullptr},

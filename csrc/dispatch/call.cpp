@@ -122,6 +122,9 @@ void call_out(const Op& op, Value* arguments, std::span<const Tensor> outs, Valu
         outs[0].storage()->bump_version();
         return;
     }
+    if (op.is_factory)  // without a dtype it makes what the given tensor holds
+        for (size_t k = 0; k < op.arguments.size(); ++k)
+            if (op.arguments[k].type == ArgType::DType && is_none(arguments[k])) arguments[k] = outs[0].dtype();
     std::vector<const Tensor*> inputs;
     for (size_t k = 0; k < op.arguments.size(); ++k) {
         if (const auto* t = std::get_if<Tensor>(&arguments[k])) inputs.push_back(t);

@@ -1,12 +1,15 @@
 #include "dispatch/pointwise_call.h"
 
+#include <limits>
+
 namespace taeda {
 
 namespace {
 
 void set_attribute(cpu::Attributes& attributes, int k, const Value& value) {
     Scalar number;
-    if (const auto* scalar = std::get_if<Scalar>(&value)) number = *scalar;
+    if (is_none(value)) number = Scalar(std::numeric_limits<double>::quiet_NaN());  // what a row sees of an absent number
+    else if (const auto* scalar = std::get_if<Scalar>(&value)) number = *scalar;
     else if (const auto* real = std::get_if<double>(&value)) number = Scalar(*real);
     else if (const auto* integer = std::get_if<int64_t>(&value)) number = Scalar(*integer);
     else if (const auto* flag = std::get_if<bool>(&value)) number = Scalar(*flag);

@@ -45,19 +45,37 @@ Cache& cache() {
     return *instance;
 }
 
+// A thread's free small blocks, linked through their first words. Plain data, so that reaching it is one instruction
+// (initial-exec: the module is loaded once, at start, and this is all the static thread memory that it takes).
+struct FreeBlock {
+    FreeBlock* next;
+};
 struct ThreadLists {
-    std::vector<void*> lists[kSmallClasses];
-    ~ThreadLists() {
+    FreeBlock* heads[kSmallClasses];
+    uint32_t counts[kSmallClasses];
+    bool is_watched;  // the thread's end will empty the lists
+    bool is_over;     // it has: what is freed now goes to the shared cache
+};
+__attribute__((tls_model("initial-exec"))) thread_local ThreadLists t_lists{};
+
+struct ThreadEnd {
+    ~ThreadEnd() {
         Cache& shared = cache();
         std::lock_guard lock(shared.mutex);
+        t_lists.is_over = true;
         for (size_t i = 0; i < kSmallClasses; ++i)
-            for (void* block : lists[i]) shared.blocks.emplace((i + 1) * kAlignment, block);
-        alive = false;
+            while (FreeBlock* block = t_lists.heads[i]) {
+                t_lists.heads[i] = block->next;
+                shared.blocks.emplace((i + 1) * kAlignment, block);
+            }
     }
-    static thread_local bool alive;
 };
-thread_local bool ThreadLists::alive = true;
-thread_local ThreadLists t_lists;
+
+void watch_thread() {
+    static thread_local ThreadEnd end;
+    (void)&end;
+    t_lists.is_watched = true;
+}
 
 void* ask_system(size_t size) {
     void* block = nullptr;
@@ -145,14 +163,13 @@ void* allocate_uncached(size_t size, size_t n_bytes) {
 void* allocate(size_t n_bytes) {
     if (n_bytes <= kSmallLimit) [[likely]] {
         size_t index = n_bytes ? (n_bytes - 1) / kAlignment : 0;
-        if (ThreadLists::alive) [[likely]] {
-            auto& list = t_lists.lists[index];
-            if (!list.empty()) [[likely]] {
-                void* block = list.back();
-                list.pop_back();
-                return block;
-            }
+        ThreadLists& lists = t_lists;
+        if (FreeBlock* block = lists.heads[index]) [[likely]] {
+            lists.heads[index] = block->next;
+            --lists.counts[index];
+            return block;
         }
+        if (!lists.is_watched) watch_thread();
         size_t size = (index + 1) * kAlignment;
         void* block = take_cached(size);
         if (!block) block = allocate_uncached(size, n_bytes);
@@ -170,12 +187,13 @@ void* allocate(size_t n_bytes) {
 void deallocate(void* block, size_t n_bytes) noexcept {
     if (n_bytes <= kSmallLimit) [[likely]] {
         size_t index = n_bytes ? (n_bytes - 1) / kAlignment : 0;
-        if (ThreadLists::alive) [[likely]] {
-            auto& list = t_lists.lists[index];
-            if (list.size() < kSmallListLength) [[likely]] {
-                list.push_back(block);
-                return;
-            }
+        ThreadLists& lists = t_lists;
+        if (lists.counts[index] < kSmallListLength && !lists.is_over) [[likely]] {
+            auto* freed = static_cast<FreeBlock*>(block);
+            freed->next = lists.heads[index];
+            lists.heads[index] = freed;
+            ++lists.counts[index];
+            return;
         }
         Cache& shared = cache();
         std::lock_guard lock(shared.mutex);
@@ -202,7 +220,7 @@ MemoryStats memory_stats() {
         std::lock_guard lock(shared.mutex);
         for (auto& [size, block] : shared.blocks) stats.cached_bytes += size;
     }
-    for (size_t i = 0; i < kSmallClasses; ++i) stats.cached_bytes += t_lists.lists[i].size() * (i + 1) * kAlignment;
+    for (size_t i = 0; i < kSmallClasses; ++i) stats.cached_bytes += t_lists.counts[i] * (i + 1) * kAlignment;
     return stats;
 }
 
@@ -211,11 +229,12 @@ void reset_peak_memory_stats() { g_peak.store(g_allocated.load()); }
 void set_memory_limit(uint64_t n_bytes) { g_limit.store(n_bytes); }
 
 void release_cached_memory() {
-    if (ThreadLists::alive) {
-        for (size_t i = 0; i < kSmallClasses; ++i) {
-            for (void* block : t_lists.lists[i]) give_to_system(block, (i + 1) * kAlignment);
-            t_lists.lists[i].clear();
+    for (size_t i = 0; i < kSmallClasses; ++i) {
+        while (FreeBlock* block = t_lists.heads[i]) {
+            t_lists.heads[i] = block->next;
+            give_to_system(block, (i + 1) * kAlignment);
         }
+        t_lists.counts[i] = 0;
     }
     Cache& shared = cache();
     std::lock_guard lock(shared.mutex);

@@ -56,7 +56,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     for argument in args:
         if isinstance(argument, Tensor):
             other = argument
-        elif isinstance(argument, (_C.dtype, type)):
+        elif isinstance(argument, (_C.dtype, _builtin_type)):
             dtype = argument
         elif isinstance(argument, bool):
             flags.append(argument)
