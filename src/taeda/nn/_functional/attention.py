@@ -234,23 +234,8 @@ def multi_head_attention_forward(
     key_padding_mask = _canonical_mask(key_padding_mask, "key_padding_mask", mask_type, "attn_mask", query.dtype)
     attn_mask = _canonical_mask(attn_mask, "attn_mask", None, "", query.dtype, False)
     attn_mask = _checked_attn_mask(attn_mask, target_len, key.shape[0], n * num_heads)
-    if use_separate_proj_weight:
-        if key.shape[:2] != value.shape[:2]:
-            raise AssertionError(
-                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
-            )
-        weights = (q_proj_weight, k_proj_weight, v_proj_weight)
-        for name, projection in zip(("q_proj_weight", "k_proj_weight", "v_proj_weight"), weights, strict=True):
-            if projection is None:
-                raise AssertionError(f"use_separate_proj_weight is True but {name} is None")
-        biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-        q, k, v = (_linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))
-    else:
-        if key.shape != value.shape:
-            raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
-        if in_proj_weight is None:
-            raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
-        q, k, v = _packed_projection(query, key, value, in_proj_weight, in_proj_bias)
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
+    q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias, separate)
     if bias_k is not None and bias_v is not None:
         k, v = taeda.cat([k, bias_k.repeat(1, n, 1)]), taeda.cat([v, bias_v.repeat(1, n, 1)])
         attn_mask, key_padding_mask = _extended(attn_mask, 1), _extended(key_padding_mask, 1)
@@ -262,15 +247,7 @@ def multi_head_attention_forward(
         k, v = taeda.cat([k, zeros], 1), taeda.cat([v, zeros], 1)
         attn_mask, key_padding_mask = _extended(attn_mask, 1), _extended(key_padding_mask, 1)
     mask = _merged_mask(attn_mask, key_padding_mask, n, num_heads, k.size(1))
-    dropout_p = dropout_p if training else 0.0
-    if need_weights:
-        weights = q * math.sqrt(1.0 / head_dim) @ k.transpose(-2, -1)
-        weights = _softmax(weights if mask is None else weights + mask, -1)
-        if dropout_p > 0.0:
-            weights = dropout(weights, dropout_p)
-        heads = weights @ v
-    else:
-        heads, weights = scaled_dot_product_attention(q, k, v, mask, dropout_p), None
+    heads, weights = _attend(q, k, v, mask, dropout_p if training else 0.0, need_weights)
     joined = heads.transpose(0, 1).reshape(target_len * n, embed_dim)
     result = _linear(joined, out_proj_weight, out_proj_bias).view(target_len, n, -1)
     if weights is not None:
@@ -278,6 +255,36 @@ def multi_head_attention_forward(
         weights = weights.mean(1) if average_attn_weights else weights
         weights = weights if is_batched else weights.squeeze(0)
     return (result if is_batched else result.squeeze(1)), weights
+
+
+def _projected(
+    query: Any, key: Any, value: Any, weight: Any, bias: Any, separate: tuple | None
+) -> tuple[Any, Any, Any]:
+    """Query, key and value projected, by three matrices or by the parts of one."""
+    if separate is None:
+        if key.shape != value.shape:
+            raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
+        if weight is None:
+            raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
+        return _packed_projection(query, key, value, weight, bias)
+    if key.shape[:2] != value.shape[:2]:
+        raise AssertionError(f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
+    for name, projection in zip(("q_proj_weight", "k_proj_weight", "v_proj_weight"), separate, strict=True):
+        if projection is None:
+            raise AssertionError(f"use_separate_proj_weight is True but {name} is None")
+    biases = (None,) * 3 if bias is None else bias.chunk(3)
+    return tuple(_linear(x, w, b) for x, w, b in zip((query, key, value), separate, biases, strict=True))
+
+
+def _attend(q: Any, k: Any, v: Any, mask: Any, dropout_p: float, need_weights: bool) -> tuple[Any, Any]:
+    """What each head attends to, and the weights where they are wanted: they keep the fused form from being used."""
+    if not need_weights:
+        return scaled_dot_product_attention(q, k, v, mask, dropout_p), None
+    scores = q * math.sqrt(1.0 / q.size(-1)) @ k.transpose(-2, -1)
+    weights = _softmax(scores if mask is None else scores + mask, -1)
+    if dropout_p > 0.0:
+        weights = dropout(weights, dropout_p)
+    return weights @ v, weights
 
 
 def _merged_mask(attn_mask: Any, key_padding_mask: Any, n: int, n_heads: int, source_len: int) -> Any:
