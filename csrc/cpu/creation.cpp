@@ -121,8 +121,9 @@ int64_t steps_between(const Scalar& start, const Scalar& end, const Scalar& step
     const double from = start.to_double(), to = end.to_double(), by = step.to_double();
     TAEDA_CHECK(std::isfinite(from) && std::isfinite(to), "unsupported range: ", from, " -> ", to);
     TAEDA_CHECK((by > 0 && to >= from) || (by < 0 && to <= from), "upper bound and lower bound inconsistent with step sign");
-    if (dtype == DType::Int64 && start.is_integral() && end.is_integral() && step.is_integral()) {
+    if (dtype == DType::Int64) {
         const int64_t a = start.to_int(), b = end.to_int(), s = step.to_int();
+        TAEDA_CHECK_KIND(Value, s != 0, "step must be nonzero: ", by, " is 0 in int64");
         return (b - a + s - (s > 0 ? 1 : -1)) / s;
     }
     const double count = std::ceil((to - from) / by);
@@ -166,9 +167,8 @@ void with_space(const Tensor& out, const Scalar& start, const Scalar& end, int64
     auto run = [&](auto first, auto last) {
         using N = decltype(first);
         const N step = steps > 1 ? (last - first) / N(static_cast<double>(steps - 1)) : N(0);
-        const bool symmetric = is_inexact(out.dtype());
         f([=](int64_t i) {
-            if (steps == 1 || !symmetric || i < steps / 2) return first + step * N(static_cast<double>(i));
+            if (steps == 1 || i < steps / 2) return first + step * N(static_cast<double>(i));
             return last - step * N(static_cast<double>(steps - 1 - i));
         });
     };

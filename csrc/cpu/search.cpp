@@ -222,7 +222,25 @@ std::tuple<Tensor, Tensor, Tensor> _unique_dim(const Tensor& input, int64_t dim,
     });
 }
 
-// ---- isin
+// ---- equality and membership
+
+bool equal(const Tensor& input, const Tensor& other) {
+    if (input.sizes() != other.sizes()) return false;
+    TAEDA_CHECK_KIND(NotImplemented, !input.is_meta() && !other.is_meta(), "equal: meta tensors have no values to compare");
+    const DType common = promote(input.dtype(), other.dtype());
+    Tensor a = contiguous(to_dtype(input, common)), b = contiguous(to_dtype(other, common));
+    ReleaseHostLock unlocked(a.numel() > 16384);
+    return visit_dtype(common, [&]<class T>(Tag<T>) {
+        const T *x = a.data<T>(), *y = b.data<T>();
+        constexpr int64_t kBlock = 4096;  // looked at as a whole, so that the comparison vectorises
+        for (int64_t start = 0; start < a.numel(); start += kBlock) {
+            bool same = true;
+            for (int64_t i = start, stop = std::min(a.numel(), start + kBlock); i < stop; ++i) same &= equal_values(x[i], y[i]);
+            if (!same) return false;
+        }
+        return true;
+    });
+}
 
 Tensor _isin(const Tensor& elements, const Tensor& test_elements, bool invert) {
     const DType common = promote(elements.dtype(), test_elements.dtype());
@@ -304,7 +322,9 @@ Tensor histc(const Tensor& input, int64_t bins, const Scalar& min, const Scalar&
             for (int64_t i = 0; i < values.numel(); ++i) {
                 const C v = convert<C>(from[i]);
                 if (!(v >= low && v <= high)) continue;
-                auto bin = static_cast<int64_t>((v - low) * static_cast<C>(bins) / (high - low));
+                // Rounded to the element's type at each step: half types fall into PyTorch's bins too.
+                auto rounded = [](C x) { return convert<C>(convert<T>(x)); };
+                auto bin = static_cast<int64_t>(rounded(rounded(rounded(v - low) * static_cast<C>(bins)) / rounded(high - low)));
                 ++counts[static_cast<size_t>(std::min(bin, bins - 1))];
             }
             Tensor made = taeda::empty(Shape{bins}, DType::Int64);

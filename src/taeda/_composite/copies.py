@@ -22,7 +22,8 @@ def _copy_of(name: str, view: Callable[..., Any]) -> None:
 
     copied.__name__ = copied.__qualname__ = f"{name}_copy"
     copied.__doc__ = f"Return a copy of what ``{name}`` gives as a view; the same arguments, and ``out``."
-    globals()[copied.__name__] = public("torch")(copied)
+    homes = ("torch", "Tensor") if name == "narrow" else ("torch",)
+    globals()[copied.__name__] = public(*homes)(copied)
     __all__.append(copied.__name__)
 
 

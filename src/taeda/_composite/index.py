@@ -86,6 +86,12 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     return rows if out is None else out.resize_(rows.shape).copy_(rows)
 
 
+@public("Tensor", name="where")
+def _where(input: Tensor, condition: Tensor, other: Tensor | float) -> Tensor:
+    """Return ``input`` where ``condition`` is true and ``other`` elsewhere."""
+    return taeda.where(condition, input, other)
+
+
 @public("torch", "Tensor")
 def argwhere(input: Tensor) -> Tensor:
     """Return the indices of the elements that are not zero, one row each."""

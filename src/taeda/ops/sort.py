@@ -126,6 +126,10 @@ op(
     where="_C",
     out=False,
 )
+op(
+    "equal(Tensor input, Tensor other) -> bool",
+    doc="Return whether both have the same shape and the same elements; a NaN equals nothing.",
+)
 op("_isin(Tensor elements, Tensor test_elements, bool invert) -> Tensor", where="_C", out=False)
 
 # ---- counting
