@@ -247,18 +247,34 @@ def _compare_tensors(actual: Any, expected: Any, options: _Options, place: tuple
     if actual.dtype != expected.dtype:
         dtype = taeda.promote_types(actual.dtype, expected.dtype)
         actual, expected = actual.to(dtype), expected.to(dtype)
-    matches = taeda.isclose(actual, expected, rtol=rtol, atol=atol, equal_nan=options.equal_nan)
+    matches = _matches(actual, expected, rtol, atol, options.equal_nan)
     if not bool(matches.all()):
         raise _Difference(_describe(actual, expected, matches, rtol, atol), place)
+
+
+def _widened(tensor: Any) -> Any:
+    """Return `tensor` in a dtype in which differences of narrow and unsigned numbers do not wrap around."""
+    if tensor.is_floating_point() or tensor.is_complex():
+        return tensor
+    return tensor.to(taeda.float64 if tensor.dtype == taeda.uint64 else taeda.int64)
+
+
+def _matches(actual: Any, expected: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
+    """Return where two tensors of one dtype and shape agree. Equal numbers do, infinite ones too."""
+    matches = actual == expected
+    if equal_nan:
+        matches = matches | ((actual != actual) & (expected != expected))
+    if rtol == 0 and atol == 0:
+        return matches
+    actual, expected = _widened(actual), _widened(expected)
+    difference = (actual - expected).abs()
+    return matches | (difference.isfinite() & (difference <= atol + rtol * expected.abs()))
 
 
 def _describe(actual: Any, expected: Any, matches: Any, rtol: float, atol: float) -> str:
     """Return what differs between two tensors of one dtype and shape."""
     is_exact = rtol == 0 and atol == 0
-    if not (actual.is_floating_point() or actual.is_complex()):
-        # Differences of narrow and unsigned numbers would wrap around.
-        wide = taeda.float64 if actual.dtype == taeda.uint64 else taeda.int64
-        actual, expected = actual.to(wide), expected.to(wide)
+    actual, expected = _widened(actual), _widened(expected)
     if actual.dim() == 0:
         return _describe_scalar(actual.item(), expected.item(), is_exact, rtol, atol)
     absolute = (actual - expected).abs().reshape(-1)
