@@ -191,7 +191,7 @@ copysign = _atom(
     2,
     lambda x, y, r: (where(eq(x, 0), 0, where(eq(signbit(x), signbit(y)), 1, -1)), 0),
 )
-nextafter = _atom("nextafter", 2, lambda x, y, r: (where(eq(x, y), 0, 1), where(eq(x, y), 1, 0)), scalar=True)
+nextafter = _atom("nextafter", 2, lambda x, y, r: (where(eq(x, y), 0, 1), 0), scalar=True)
 
 # ---- division with remainders
 fmod = _atom("fmod", 2, lambda x, y, r: (1, -trunc(x / y)), heavy=8, scalar=True)
@@ -291,21 +291,33 @@ polygamma = _atom(
     heavy=6,
     scalar=True,
 )
-zeta = _atom("zeta", 2, None, heavy=6, scalar=True)
-igamma = _atom(
-    "igamma",
-    2,
-    lambda a, x, r: (None, exp((a - 1) * log(x) - x - lgamma(a))),
-    heavy=6,
-    scalar=True,
+zeta = _atom("zeta", 2, lambda s, q, r: (None, -(s * zeta(s + 1, q))), heavy=6, scalar=True)
+
+
+def _gamma_density(a: Expr, x: Expr) -> Expr:
+    return exp((a - 1) * log(x) - x - lgamma(a))
+
+
+igamma = _atom("igamma", 2, lambda a, x, r: (None, _gamma_density(a, x)), heavy=6, scalar=True)
+igammac = _atom("igammac", 2, lambda a, x, r: (None, -_gamma_density(a, x)), heavy=6, scalar=True)
+frexp_exponent = _atom("frexp_exponent", 1, _flat, public="_frexp_exponent", scalar=True)
+frexp_mantissa = _atom(
+    "frexp_mantissa", 1, lambda x, r: (exp2(-frexp_exponent(x)),), public="_frexp_mantissa", scalar=True
 )
-igammac = _atom(
-    "igammac",
-    2,
-    lambda a, x, r: (None, -exp((a - 1) * log(x) - x - lgamma(a))),
-    heavy=6,
-    scalar=True,
-)
+# Functions whose gradients PyTorch does not have either.
+UNDERIVED = (
+    "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 modified_bessel_k0 modified_bessel_k1 scaled_modified_bessel_k0 "
+    "scaled_modified_bessel_k1 spherical_bessel_j0"
+).split()
+POLYNOMIALS = (
+    "chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w "
+    "hermite_polynomial_h hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p"
+).split()
+for _name in UNDERIVED:
+    _atom(_name, 1, None, heavy=6, scalar=True)
+for _name in POLYNOMIALS:
+    _atom(_name, 2, None, heavy=6, scalar=True)
+
 i0 = _atom("i0", 1, lambda x, r: (i1(x),), heavy=6, scalar=True)
 i0e = _atom(
     "i0e",

@@ -128,6 +128,7 @@ def pointwise(
     complex_expression: Expr | None = None,
     complex_vjp: dict[str, Expr] | None = None,
     differentiable: bool = True,
+    underived: tuple[str, ...] = (),
     conditions: tuple[str, ...] = (),
     bool_as_int: bool = False,
     special: dict[str, tuple[float, ...]] | None = None,
@@ -154,6 +155,7 @@ def pointwise(
         complex_expression: the value for complex operands, where it is spelled differently.
         complex_vjp: operand -> gradient for complex operands, where the function is not holomorphic.
         differentiable: False for operations whose result has no gradient.
+        underived: operands that have no gradient although the others do.
         conditions: operands read as bool.
         bool_as_int: bool operands compute as int64.
         special: operand -> values that get loops of their own.
@@ -177,7 +179,7 @@ def pointwise(
             expression,
             complex_expression,
             inputs,
-            conditions,
+            conditions + underived,
             kinds,
             grad or {},
             vjp or {},
@@ -243,7 +245,7 @@ def _gradients(
     expression: Expr,
     complex_expression: Expr | None,
     inputs: tuple[str, ...],
-    conditions: tuple[str, ...],
+    without: tuple[str, ...],
     kinds: frozenset[str],
     grad: dict[str, Expr | Number],
     vjp: dict[str, Expr],
@@ -252,7 +254,7 @@ def _gradients(
     """Each operand's gradient: given, or derived from the expression."""
     found: dict[str, Gradient] = {}
     for operand in inputs:
-        if operand in conditions:
+        if operand in without:
             found[operand] = Gradient(None)
             continue
         factor = as_expr(grad[operand]) if operand in grad else None

@@ -284,6 +284,7 @@ _loss(
     "``target * (log(target) - input)``, 0 where the target is 0.",
     grad={
         "input": -target,
-        "target": where(target > 0, a.log(target) + 1 - x, const(0)),
+        # 0 only at 0: a negative target is no probability, and its logarithm says so.
+        "target": where((target >= 0) & (target <= 0), const(0), a.log(target) + 1 - x),
     },
 )

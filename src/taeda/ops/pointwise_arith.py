@@ -309,9 +309,9 @@ pointwise(
 )
 mask, fill = variable("mask", boolean=True), variable("value")
 for text, filling, overload in (
+    ("masked_fill(Tensor input, Tensor mask, Tensor value)", fill, "tensor"),
     # A number takes the dtype of `input`, so it is an attribute and no operand.
     ("masked_fill(Tensor input, Tensor mask, Scalar value)", value, ""),
-    ("masked_fill(Tensor input, Tensor mask, Tensor value)", fill, "tensor"),
 ):
     pointwise(
         text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from taeda.ops import atoms as a
-from taeda.ops.expr import Expr, attr, eq, variable, where
+from taeda.ops.expr import Expr, attr, build, eq, variable, where
 from taeda.ops.pointwise import pointwise
 
 x = variable("input")
@@ -56,18 +56,10 @@ _special(
     edges={1.0: 0.0, 0.0: inf, inf: inf},
 )
 _special(
-    "gammaln",
-    a.lgamma(x),
-    "Return the logarithm of the absolute value of the gamma function.",
-    inplace=False,
-    edges={1.0: 0.0, 0.0: inf},
-)
-_special(
     "digamma",
     a.digamma(x),
     "Return the logarithmic derivative of the gamma function.",
     where="torch Tensor special",
-    alias="psi",
     edges={0.0: -inf, -1.0: nan},
 )
 n = attr("n")
@@ -156,3 +148,77 @@ pointwise(
     where="torch Tensor special",
     doc="Return ``log(input / (1 - input))``, with ``input`` limited to [eps, 1 - eps] where ``eps`` is given.",
 )
+
+other = variable("other")
+pointwise(
+    "zeta(Operand input, Operand other)",
+    a.zeta(x, other),
+    rule="to_float",
+    where="special",
+    inplace=False,
+    underived=("input",),
+    doc="Return Hurwitz's zeta function of order ``input`` (above 1) at ``other``. Differentiable in ``other``.",
+)
+for _name, _value, _meaning in (
+    ("igamma", a.igamma(x, other), "lower incomplete gamma function P"),
+    ("igammac", a.igammac(x, other), "upper incomplete gamma function Q"),
+):
+    pointwise(
+        f"{_name}(Tensor input, Tensor other)",
+        _value,
+        underived=("input",),
+        doc=f"Return the regularised {_meaning}(input, other). Differentiable in ``other``.",
+    )
+pointwise("_frexp_mantissa(Tensor input)", a.frexp_mantissa(x), where="_C", doc="``frexp``'s first result.")
+pointwise(
+    "_frexp_exponent(Tensor input)",
+    a.frexp_exponent(x),
+    where="_C",
+    differentiable=False,
+    doc="``frexp``'s second result, in the floating-point dtype.",
+)
+
+_MEANING = {
+    "airy_ai": "Airy function Ai",
+    "bessel_j0": "Bessel function of the first kind of order 0",
+    "bessel_j1": "Bessel function of the first kind of order 1",
+    "bessel_y0": "Bessel function of the second kind of order 0",
+    "bessel_y1": "Bessel function of the second kind of order 1",
+    "modified_bessel_k0": "modified Bessel function of the second kind of order 0",
+    "modified_bessel_k1": "modified Bessel function of the second kind of order 1",
+    "scaled_modified_bessel_k0": "modified Bessel function of the second kind of order 0, times ``exp(input)``",
+    "scaled_modified_bessel_k1": "modified Bessel function of the second kind of order 1, times ``exp(input)``",
+    "spherical_bessel_j0": "spherical Bessel function of the first kind of order 0",
+}
+for _name in a.UNDERIVED:
+    _doc = f"Return the {_MEANING[_name]}. Not differentiable."
+    _special(_name, build(_name, x), _doc, differentiable=False, inplace=False)
+_special(
+    "modified_bessel_i0",
+    a.i0(x),
+    "Return the modified Bessel function of order 0.",
+    differentiable=False,
+    inplace=False,
+)
+_special(
+    "modified_bessel_i1",
+    a.i1(x),
+    "Return the modified Bessel function of order 1.",
+    differentiable=False,
+    inplace=False,
+)
+for _name in a.POLYNOMIALS:
+    _words = _name.split("_")
+    _kind = f"{_words[0].capitalize()} polynomial {_words[-1].capitalize()}"
+    for _prefix, _place, _where in (("", x, "input"), ("shifted_", 2 * x - 1, "2 * input - 1")):
+        if _prefix and not _name.startswith("chebyshev"):
+            continue
+        pointwise(
+            f"{_prefix}{_name}(Operand input, Operand n)",
+            build(_name, _place, variable("n")),
+            rule="to_float",
+            where="special",
+            inplace=False,
+            differentiable=False,
+            doc=f"Return the {_kind} of degree ``n`` at ``{_where}``; 0 for negative ``n``. Not differentiable.",
+        )
