@@ -283,3 +283,22 @@ def test_adaptive_softmax_is_a_distribution():
     close(output, everything[np.arange(6), target], 1e-4)
     assert abs(loss.item() + everything[np.arange(6), target].mean()) < 1e-4
     assert layer.predict(x).tolist() == everything.argmax(1).tolist()
+
+
+def test_data_parallel_is_its_module():
+    layer = nn.Linear(3, 2)
+    wrapped = nn.DataParallel(layer)
+    x = tensor(rng.normal(size=(4, 3)))
+    assert wrapped(x).tolist() == layer(x).tolist()
+    assert list(wrapped.state_dict()) == ["module.weight", "module.bias"]
+    with pytest.raises(RuntimeError, match="no accelerators"):
+        nn.DataParallel(layer, device_ids=[0, 1])
+
+
+def test_gradients_of_convolutions_by_themselves():
+    x, weight = tensor(rng.normal(size=(2, 3, 6, 5)), grad=True), tensor(rng.normal(size=(4, 3, 3, 2)), grad=True)
+    out = nn.functional.conv2d(x, weight, None, 2, 1)
+    grad = tensor(rng.normal(size=tuple(out.shape)))
+    out.backward(grad)
+    close(nn.grad.conv2d_input(x.shape, weight, grad, 2, 1), array(x.grad))
+    close(nn.grad.conv2d_weight(x, weight.shape, grad, 2, 1), array(weight.grad))

@@ -118,3 +118,14 @@ def test_evaluation_without_gradients_zeroes_what_is_padded():
         result = encoder(taeda.randn(2, 3, 4), src_key_padding_mask=mask)
     assert result[mask].tolist() == [[0.0] * 4] * 3
     assert bool((result[~mask] != 0).any())
+
+
+def test_any_backend_may_be_asked_for():
+    from taeda.nn.attention import SDPBackend, sdpa_kernel
+
+    q = tensor(rng.normal(size=(1, 3, 4)))
+    plain = nn.functional.scaled_dot_product_attention(q, q, q)
+    with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
+        assert nn.functional.scaled_dot_product_attention(q, q, q).tolist() == plain.tolist()
+    with pytest.raises(AssertionError, match="must be an instance of SDPBackend"), sdpa_kernel([3]):
+        pass

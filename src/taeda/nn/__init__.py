@@ -14,6 +14,7 @@ from taeda.nn import (
     multihead,
     norm,
     padding,
+    parallel,
     parameter,
     pooling,
     recurrent,
@@ -24,7 +25,7 @@ from taeda.nn.module import Module
 
 _families = (
     parameter, containers, linear, conv, pooling, norm, dropout, activation, multihead, embedding, loss, adaptive,
-    padding, shape, recurrent, transformer,
+    padding, parallel, shape, recurrent, transformer,
 )  # fmt: skip
 
 __all__ = ["Module"]
@@ -44,8 +45,8 @@ __all__ += ["functional", "grad", "init", "parameter", "utils"]
 
 def __getattr__(name: str):
     # Other names of what is above, loaded only for programs that use them.
-    if name == "modules":
+    if name in ("attention", "modules"):
         import importlib
 
-        return importlib.import_module("taeda.nn.modules")
+        return importlib.import_module(f"taeda.nn.{name}")
     raise AttributeError(f"taeda has no torch.nn.{name}")
