@@ -104,6 +104,9 @@ bool is_run_here(const Lane& lane, const int64_t box[3], const int64_t n[3]) {
 struct Stages {
     alignas(64) char stage[kMaxOperands][kBlockElements * 8];
     alignas(64) char raw[kBlockElements * 8];  // gathered, not yet converted
+    // What each stage holds: an operand that repeats along the outer dimensions is not fetched again for every block.
+    const char* held[kMaxOperands] = {};
+    int64_t held_n[3] = {0, 0, 0};
 };
 
 void dense_strides(const int64_t n[3], int64_t item, int64_t strides[3]) {
@@ -148,8 +151,18 @@ void run_block(const Walk& walk, int64_t index, Stages& stages, BlockBody body, 
     locate(walk, index, n, at);
     int64_t total = n[0] * n[1] * n[2];
     const void* in[kMaxOperands];
-    for (int k = 1; k < walk.n_operands; ++k)
+    if (!std::equal(n, n + 3, stages.held_n)) {
+        std::copy(n, n + 3, stages.held_n);
+        std::fill(std::begin(stages.held), std::end(stages.held), nullptr);
+    }
+    for (int k = 1; k < walk.n_operands; ++k) {
+        if (stages.held[k] == at[k]) {
+            in[k - 1] = stages.stage[k];
+            continue;
+        }
         in[k - 1] = fetch(walk.lanes[k], at[k], is_run_here(walk.lanes[k], walk.box, n), n, total, stages.stage[k], stages.raw);
+        stages.held[k] = in[k - 1] == stages.stage[k] ? at[k] : nullptr;
+    }
     bool out_is_run = is_run_here(walk.lanes[0], walk.box, n);
     bool direct = out_is_run && !walk.lanes[0].convert;
     body(context, direct ? at[0] : stages.stage[0], in, total);

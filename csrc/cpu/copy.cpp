@@ -9,7 +9,7 @@ namespace taeda::cpu {
 
 namespace {
 
-constexpr int64_t kTile = 32;
+constexpr int64_t kTile = 64;
 constexpr int64_t kGrainBytes = 1 << 17;
 
 // Whether the elements fill one run of memory that starts at the first of them (it does not where a stride is negative).

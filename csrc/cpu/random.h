@@ -56,6 +56,9 @@ struct RandomTable {
     void (*normal_blocks)(float* data, int64_t n_blocks, float mean, float std);
     // out[i] = u(i) < p for the multiplicative generator x -> 1132489760 x mod 2^31 - 1 that starts at `seed`.
     void (*congruential_bernoulli)(uint8_t* out, int64_t n, uint32_t seed, double p);
+    // out[i] = x[i] * (mask[i] ? scale : 0); a product, so that NaN and infinity stay what they are in PyTorch.
+    void (*mask_float)(float* out, const float* x, const uint8_t* mask, int64_t n, float scale);
+    void (*mask_double)(double* out, const double* x, const uint8_t* mask, int64_t n, double scale);
 };
 TAEDA_DECLARE_ISA(RandomTable, random_table)
 

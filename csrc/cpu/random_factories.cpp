@@ -121,19 +121,14 @@ Tensor bernoulli_p(const Tensor& input, double p, Generator* generator) { return
 
 namespace {
 
-struct MaskBody {
-    double scale;
-
-    // out = in[0] * (mask ? scale : 0); a product, so that NaN and infinity stay what they are in PyTorch.
-    template <class C>
-    static void run(const void* context, void* out, const void* const* in, int64_t n) {
-        const C scale = static_cast<C>(static_cast<const MaskBody*>(context)->scale);
-        C* target = static_cast<C*>(out);
-        const C* x = static_cast<const C*>(in[0]);
-        const bool* mask = static_cast<const bool*>(in[1]);
-        for (int64_t i = 0; i < n; ++i) target[i] = x[i] * (mask[i] ? scale : C(0));
-    }
-};
+template <class C>
+void mask_body(const void* context, void* out, const void* const* in, int64_t n) {
+    const double scale = *static_cast<const double*>(context);
+    const C* x = static_cast<const C*>(in[0]);
+    const uint8_t* mask = static_cast<const uint8_t*>(in[1]);
+    if constexpr (std::is_same_v<C, float>) random_table().mask_float(static_cast<C*>(out), x, mask, n, static_cast<float>(scale));
+    else random_table().mask_double(static_cast<C*>(out), x, mask, n, scale);
+}
 
 Tensor masked(const Tensor& input, const Tensor& mask, double scale) {
     Tensor out = taeda::empty_like(input);
@@ -146,8 +141,7 @@ Tensor masked(const Tensor& input, const Tensor& mask, double scale) {
         loop.memory[k] = operands[k].dtype();
         loop.compute[k] = k == 2 ? DType::Bool : wide ? DType::Float64 : DType::Float32;
     }
-    MaskBody body{scale};
-    run_blocks(loop, wide ? MaskBody::run<double> : MaskBody::run<float>, &body);
+    run_blocks(loop, wide ? mask_body<double> : mask_body<float>, &scale);
     return out;
 }
 
@@ -157,7 +151,8 @@ std::tuple<Tensor, Tensor> _dropout(const Tensor& input, double p) {
     TAEDA_CHECK(p >= 0 && p <= 1, "dropout probability has to be between 0 and 1, but got ", p);
     TAEDA_CHECK(is_floating(input.dtype()), "result type Float can't be cast to the desired output type ", scalar_type_name(input.dtype()));
     Tensor mask = taeda::empty_like(input, DType::Bool);
-    bernoulli_(mask, 1 - p, nullptr);
+    if (p == 1) fill_zero(mask);  // nothing is drawn
+    else bernoulli_(mask, 1 - p, nullptr);
     return {masked(input, mask, p == 1 ? 0 : 1 / (1 - p)), mask};
 }
 

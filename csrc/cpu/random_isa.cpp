@@ -54,9 +54,14 @@ void congruential_bernoulli(uint8_t* out, int64_t n, uint32_t seed, double p) {
     for (int j = 0; i < n; ++i, ++j) out[i] = lanes[j] < limit;
 }
 
+template <class T>
+void mask_scaled(T* __restrict out, const T* x, const uint8_t* mask, int64_t n, T scale) {
+    for (int64_t i = 0; i < n; ++i) out[i] = x[i] * (static_cast<T>(mask[i]) * scale);
+}
+
 }  // namespace
 
 extern const RandomTable random_table;
-constinit const RandomTable random_table = {normal_blocks, congruential_bernoulli};
+constinit const RandomTable random_table = {normal_blocks, congruential_bernoulli, mask_scaled<float>, mask_scaled<double>};
 
 }  // namespace taeda::cpu::TAEDA_ISA

@@ -232,6 +232,35 @@ TAEDA_VM float vm_sin_bounded(float x) { return sin_of(reduce_bounded(x), x); }
 TAEDA_VM float vm_cos_bounded(float x) { return cos_of(reduce_bounded(x), x); }
 TAEDA_VM float vm_tan_bounded(float x) { return tan_of(reduce_bounded(x), x); }
 
+#if defined(__FMA__)
+// |x| < 2^15, all in float: with fused products the first difference is exact and the others round once.
+inline constexpr float kTrigNear = 32768.0f;
+
+struct NearAngle {
+    int32_t quadrant;
+    float rest;
+};
+TAEDA_VM NearAngle reduce_near(float x) {
+    float rounded = __builtin_fmaf(x, 0.636619772f, kRoundF), n = rounded - kRoundF;
+    float r = __builtin_fmaf(n, -0x1.921fb6p+0f, x);
+    r = __builtin_fmaf(n, 0x1.777a5cp-25f, r);
+    return {std::bit_cast<int32_t>(rounded), __builtin_fmaf(n, 0x1.ee59dap-50f, r)};
+}
+TAEDA_VM float flip_sign(float x, int32_t bit) { return std::bit_cast<float>(std::bit_cast<int32_t>(x) ^ (bit << 31)); }
+
+TAEDA_VM float vm_sin_near(float x) {
+    NearAngle angle = reduce_near(x);
+    float value = angle.quadrant & 1 ? cosine_polynomial(angle.rest) : sine_polynomial(angle.rest);
+    value = flip_sign(value, (angle.quadrant >> 1) & 1);
+    return x == 0.0f ? x : value;
+}
+TAEDA_VM float vm_cos_near(float x) {
+    NearAngle angle = reduce_near(x);
+    float value = angle.quadrant & 1 ? sine_polynomial(angle.rest) : cosine_polynomial(angle.rest);
+    return flip_sign(value, ((angle.quadrant + 1) >> 1) & 1);
+}
+#endif
+
 // Note [Vector functions]: the table of vm_sin_any keeps gcc from vectorising, and few programs need it. So a loop calls
 // an ordinary function for which gcc knows that vector forms exist (the vector function ABI's names); these look whether
 // any of their elements is far out and take the table only then. They are defined in vecmath_trig_isa.cpp.

@@ -1,7 +1,5 @@
 // The vector forms of sine, cosine and tangent under the names that gcc calls them by: see Note [Vector functions].
 #define TAEDA_DEFINES_VECTOR_FUNCTIONS
-#include <cstring>
-
 #include "cpu/vecmath.h"
 
 #if defined(TAEDA_X86)
@@ -24,33 +22,46 @@ namespace {
 
 constexpr int kLanes = TAEDA_LANES;
 typedef float Lanes __attribute__((vector_size(TAEDA_LANES * sizeof(float))));
+// For whole-vector stores and loads of arrays: copied in pieces, they would wait for each other in the store buffer.
+typedef Lanes AliasedLanes __attribute__((may_alias));
 
-template <class Near, class Any>
-TAEDA_VM Lanes choose(Lanes x, Near near, Any any) {
-    float in[kLanes], out[kLanes];
-    std::memcpy(in, &x, sizeof in);
+TAEDA_VM bool all_below(const float* x, float bound) {
     int far = 0;
-    for (int i = 0; i < kLanes; ++i) far |= !(vm_abs(in[i]) < kTrigBound);
-    if (far) {
-        for (int i = 0; i < kLanes; ++i) out[i] = any(in[i]);
-    } else {
-        for (int i = 0; i < kLanes; ++i) out[i] = near(in[i]);
-    }
-    std::memcpy(&x, out, sizeof out);
-    return x;
+    for (int i = 0; i < kLanes; ++i) far |= !(vm_abs(x[i]) < bound);
+    return far == 0;
+}
+
+template <class F>
+TAEDA_VM Lanes each(const float* in, F function) {
+    alignas(Lanes) float out[kLanes];
+    for (int i = 0; i < kLanes; ++i) out[i] = function(in[i]);
+    return *reinterpret_cast<AliasedLanes*>(out);
+}
+
+template <class Bounded, class Any>
+TAEDA_VM Lanes choose(const float* in, Bounded bounded, Any any) {
+    return all_below(in, kTrigBound) ? each(in, bounded) : each(in, any);
 }
 
 }  // namespace
 
 extern "C" {
 
-#define TAEDA_DEFINE(name)                                                                                               \
+#if defined(__FMA__)
+#define TAEDA_NEAR(name) \
+    if (all_below(in, kTrigNear)) return each(in, [](float v) { return vm_##name##_near(v); });
+#else
+#define TAEDA_NEAR(name)
+#endif
+#define TAEDA_DEFINE(name, near)                                                                                         \
     __attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME(taeda_##name##_float)(Lanes x) {                       \
-        return choose(x, [](float v) { return vm_##name##_bounded(v); }, [](float v) { return vm_##name##_any(v); });    \
+        alignas(Lanes) float in[kLanes];                                                                                 \
+        *reinterpret_cast<AliasedLanes*>(in) = x;                                                                        \
+        near return choose(in, [](float v) { return vm_##name##_bounded(v); }, [](float v) { return vm_##name##_any(v); }); \
     }
-TAEDA_DEFINE(sin)
-TAEDA_DEFINE(cos)
-TAEDA_DEFINE(tan)
+TAEDA_DEFINE(sin, TAEDA_NEAR(sin))
+TAEDA_DEFINE(cos, TAEDA_NEAR(cos))
+TAEDA_DEFINE(tan, )
 
 #if TAEDA_LANES == 4  // the scalar forms, once
 float taeda_sin_float(float x) { return vm_sin_any(x); }

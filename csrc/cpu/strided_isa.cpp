@@ -1,0 +1,99 @@
+#include "cpu/strided.h"
+
+#include <cstring>
+
+namespace taeda::cpu::TAEDA_ISA {
+
+namespace {
+
+struct Bytes16 {
+    uint64_t low, high;
+};
+
+template <class T>
+inline T load(const char* at) {
+    T value;
+    std::memcpy(&value, at, sizeof(T));
+    return value;
+}
+template <class T>
+inline void store(char* at, T value) {
+    std::memcpy(at, &value, sizeof(T));
+}
+
+// A constant step lets the compiler load whole vectors and shuffle.
+template <class T, int64_t kStep>
+inline void gather_run(char* to, const char* from, int64_t n) {
+    constexpr int64_t kWidth = sizeof(T);
+    for (int64_t i = 0; i < n; ++i) store(to + i * kWidth, load<T>(from + i * kStep * kWidth));
+}
+
+template <class T>
+inline void move_run(char* to, int64_t to_stride, const char* from, int64_t from_stride, int64_t n) {
+    constexpr int64_t kWidth = sizeof(T);
+    if (to_stride != kWidth) {
+        for (int64_t i = 0; i < n; ++i) store(to + i * to_stride, load<T>(from + i * from_stride));
+    } else if (from_stride == kWidth) {
+        if (n * kWidth >= 64) std::memcpy(to, from, static_cast<size_t>(n * kWidth));
+        else gather_run<T, 1>(to, from, n);
+    } else if (from_stride == 0) {
+        const T value = load<T>(from);
+        for (int64_t i = 0; i < n; ++i) store(to + i * kWidth, value);
+    } else if (from_stride == 2 * kWidth) {
+        gather_run<T, 2>(to, from, n);
+    } else if (from_stride == -kWidth) {
+        gather_run<T, -1>(to, from, n);
+    } else {
+        for (int64_t i = 0; i < n; ++i) store(to + i * kWidth, load<T>(from + i * from_stride));
+    }
+}
+
+// One cache line of each of as many rows as a line has elements, through a small square that stays in the first-level
+// cache: straight from one strided side to the other, rows that are a power of two apart would evict each other.
+template <class T>
+void transpose_square(char* to, int64_t to_row, const char* from, int64_t from_row) {
+    constexpr int kSide = 64 / sizeof(T);
+    T square[kSide][kSide];
+    for (int i = 0; i < kSide; ++i) std::memcpy(square[i], from + i * from_row, 64);
+    for (int j = 0; j < kSide; ++j) {
+        T row[kSide];
+        for (int i = 0; i < kSide; ++i) row[i] = square[i][j];
+        std::memcpy(to + j * to_row, row, 64);
+    }
+}
+
+// `to` runs along dimension 0 and `from` along dimension 1.
+template <class T>
+void transpose_box(char* to, int64_t to_row, const char* from, int64_t from_row, int64_t n0, int64_t n1) {
+    constexpr int64_t kWidth = sizeof(T), kSide = 64 / kWidth;
+    int64_t whole0 = n0 - n0 % kSide, whole1 = n1 - n1 % kSide;
+    for (int64_t j = 0; j < whole1; j += kSide)
+        for (int64_t i = 0; i < whole0; i += kSide)
+            transpose_square<T>(to + j * to_row + i * kWidth, to_row, from + i * from_row + j * kWidth, from_row);
+    for (int64_t j = 0; j < n1; ++j) {
+        int64_t first = j < whole1 ? whole0 : 0;
+        move_run<T>(to + j * to_row + first * kWidth, kWidth, from + first * from_row + j * kWidth, from_row, n0 - first);
+    }
+}
+
+template <class T>
+void move_typed(char* to, const int64_t* to_strides, const char* from, const int64_t* from_strides, const int64_t* n) {
+    constexpr int64_t kWidth = sizeof(T);
+    const bool transposed = to_strides[0] == kWidth && from_strides[1] == kWidth && n[0] > 1 && n[1] > 1;
+    for (int64_t k = 0; k < n[2]; ++k, to += to_strides[2], from += from_strides[2]) {
+        if (transposed) {
+            transpose_box<T>(to, to_strides[1], from, from_strides[0], n[0], n[1]);
+            continue;
+        }
+        for (int64_t j = 0; j < n[1]; ++j)
+            move_run<T>(to + j * to_strides[1], to_strides[0], from + j * from_strides[1], from_strides[0], n[0]);
+    }
+}
+
+}  // namespace
+
+extern const StridedTable strided_table;
+constinit const StridedTable strided_table = {
+    {move_typed<uint8_t>, move_typed<uint16_t>, move_typed<uint32_t>, move_typed<uint64_t>, move_typed<Bytes16>}};
+
+}  // namespace taeda::cpu::TAEDA_ISA
