@@ -59,7 +59,7 @@ _embedding = find("embedding") or _rows
 def _renormalize(weight: Any, index: Any, max_norm: float, norm_type: float) -> None:
     """Scale the rows that ``index`` names down to ``max_norm``, in place and unseen by autograd."""
     with taeda.no_grad():
-        rows = index.reshape(-1).unique()
+        rows = index.reshape(-1)  # one that occurs twice is written twice, with the same values
         norms = taeda.linalg.vector_norm(weight.detach()[rows], norm_type, 1)
         too_long = norms > max_norm
         rows = rows[too_long]
