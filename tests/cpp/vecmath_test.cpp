@@ -198,6 +198,17 @@ void check_double() {
 }  // namespace
 
 int main() {
+#if defined(__AVX512F__)
+    const bool is_supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#elif defined(__AVX2__)
+    const bool is_supported = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    const bool is_supported = true;
+#endif
+    if (!is_supported) {
+        std::printf("skipped: this machine lacks the instructions\n");
+        return 0;
+    }
     check_float();
     check_double();
     if (g_failures) std::printf("%d functions are less accurate than promised\n", g_failures);
