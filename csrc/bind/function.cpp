@@ -226,6 +226,10 @@ nb::object apply_function(nb::object context, nb::object forward, nb::tuple argu
         if (is_dirty[k] && tensors.size() == 1) rebase_history(tensors[k], base);
         else set_history(tensors[k], base, static_cast<uint32_t>(k));
     }
+    // Tensors are known to the collector only from their first attribute on; these may close a ring through the context.
+    if (recorded)
+        for (nb::handle item : wrapped)
+            if (is_tensor(item.ptr()) && !PyObject_GC_IsTracked(item.ptr())) PyObject_GC_Track(item.ptr());
     if (nb::object to_save = context.attr("to_save"); !to_save.is_none()) {
         save_tensors(*node, to_save, results, tensors);
         context.attr("to_save") = nb::none();  // a result among them would hold its own node

@@ -121,6 +121,10 @@ def backward(
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
         _check_inputs(inputs)
+        for tensor in inputs:
+            # The results of operations drop their gradients unless they are told to keep them.
+            if isinstance(tensor, taeda.Tensor):
+                tensor.retain_grad()
     tensors = _as_tuple(tensors)
     grads = _make_grads(tensors, grad_tensors)
     _check_outputs(tensors)
