@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help install dev demo test test-full lint format bench conformance asan clean
+.PHONY: help install dev demo test test-full lint format lock opboard bench conformance asan clean
 
 help:
 	@echo "make demo         build, install, and train a network that reads handwriting"
@@ -13,6 +13,8 @@ help:
 	@echo "make bench        speed, side by side with PyTorch where it is installed"
 	@echo "make conformance  agreement with PyTorch (needs PyTorch and the conformance tool)"
 	@echo "make dev          an editable install that rebuilds what changed"
+	@echo "make lock         write ops.lock, the operations in one line each, from their definitions"
+	@echo "make opboard      what each operation can do, as a page: build/opboard.html"
 	@echo "make asan         the core's tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 
 $(BIN)/python:
@@ -55,6 +57,12 @@ format: $(BIN)/python
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/python tools/check_format.py $(BIN)/clang-format --fix
+
+lock:
+	$(PYTHON) tools/ops_lock.py
+
+opboard:
+	$(PYTHON) tools/opboard.py build/opboard.html
 
 bench: install
 	$(BIN)/python benchmarks/run.py
