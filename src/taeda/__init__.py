@@ -170,4 +170,5 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_NAMES, *_LAZY_MODULES})
+    there = {name.partition(".")[0] for folder in __path__ for name in _os.listdir(folder)}
+    return sorted({*globals(), *_LAZY_NAMES, *(_LAZY_MODULES & there)})

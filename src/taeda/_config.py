@@ -12,3 +12,6 @@ def show_config() -> str:
     lines = [f"taeda {taeda.__version__}", f"kernels: {_C._active_isa()}", f"threads: {taeda.get_num_threads()} (OpenMP)"]
     lines += [f"{name}: {state}" for name, state in libraries.items()]
     return "\n".join(lines)
+
+
+show_config.__module__ = "taeda"

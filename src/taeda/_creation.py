@@ -174,3 +174,7 @@ def set_default_device(device) -> None:
     """Set the device of new tensors: only the cpu can be it."""
     if device is not None and taeda.device(device).type != "cpu":
         raise NotImplementedError(f"taeda makes new tensors on the cpu only, got default device {device}")
+
+
+for _name in __all__:
+    globals()[_name].__module__ = "taeda"
