@@ -96,9 +96,12 @@ public:
     Run(const std::vector<Edge>& inputs, const BackwardOptions& options) : options_(options), inputs_(inputs), captured_(inputs.size()) {}
 
     ~Run() {
-        for (Node* node : claimed_) {  // after an exception: the scratch must not stay behind
-            node->run = nullptr;
-            node->pending.reset(0);
+        // After an exception: the scratch must not stay behind. Nodes that wait in the queue are alive.
+        for (; !queue_.empty(); queue_.pop()) {
+            Node& node = *queue_.top();
+            if (node.run != this) continue;
+            node.run = nullptr;
+            node.pending.reset(0);
         }
     }
 
@@ -122,7 +125,6 @@ private:
         if (!node->run) {
             node->run = this;
             node->pending.reset(node->outputs.size());
-            claimed_.insert(node.get());
             queue_.push(node);
             return node->pending;
         }
@@ -139,7 +141,6 @@ private:
             into.reset(node.pending.size());
             for (size_t i = 0; i < into.size(); ++i) into[i] = std::move(node.pending[i]);
             node.run = nullptr;
-            claimed_.erase(&node);
             return;
         }
         auto found = aside_.find(&node);
@@ -264,7 +265,7 @@ private:
             GradModeGuard guard(false);
             Tensor total = call_binary("ne", out[k], out[k]);
             static const Op& any = find_op("any");
-            Value arguments[1] = {total}, results[1];
+            Value arguments[3] = {total, Value(), box(false)}, results[1];
             call(any, arguments, results);
             TAEDA_CHECK(!cpu::item(unbox_tensor(results[0])).to_bool(), "Function '", node.name(), "' returned nan values in its ", k,
                         "th output.\n  recorded at ", node.line_text());
@@ -278,7 +279,7 @@ private:
         }
         for (auto& entry : std::vector(node.extra->retained)) {
             if (!grads[entry.index].defined() || !options_.accumulate) continue;
-            Tensor& grad = entry.tensor->autograd->grad;
+            Tensor& grad = entry.record->grad;
             grad = grad.defined() ? call_binary("add", grad, grads[entry.index]) : cpu::clone(grads[entry.index]);
         }
     }
@@ -287,7 +288,6 @@ private:
     const std::vector<Edge>& inputs_;
     TensorList captured_;
     std::priority_queue<Ptr<Node>, std::vector<Ptr<Node>>, YoungestLast> queue_;
-    std::unordered_set<Node*> claimed_;
     std::unordered_map<Node*, GradList> aside_;
     std::unordered_map<TensorImpl*, Tensor> leaves_;
     std::vector<Ptr<TensorImpl>> leaf_order_;

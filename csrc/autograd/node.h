@@ -65,7 +65,7 @@ struct NodeExtra {
     };
     struct Retained {
         uint32_t index;
-        TensorImpl* tensor;  // removed when the tensor dies
+        AutogradRecord* record;  // of the tensor; removed when it dies
     };
     template <class T>
     struct Registered {

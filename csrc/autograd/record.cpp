@@ -28,7 +28,15 @@ void renew_view(const Tensor& t) {
     t.impl()->requires_grad = true;
 }
 
-void destroy_record(AutogradRecord* record) noexcept { delete record; }
+void forget_retained(const AutogradRecord& record) {
+    if (record.grad_fn && record.grad_fn->extra)
+        std::erase_if(record.grad_fn->extra->retained, [&](const auto& entry) { return entry.record == &record; });
+}
+
+void destroy_record(AutogradRecord* record) noexcept {
+    if (record->retains_grad) forget_retained(*record);
+    delete record;
+}
 
 }  // namespace
 
@@ -75,6 +83,10 @@ Edge edge_of(const Tensor& t) {
 
 void set_history(const Tensor& t, const Ptr<Node>& node, uint32_t index) {
     AutogradRecord& record = need_record(t);
+    if (record.retains_grad) [[unlikely]] {  // retain_grad() follows the tensor to the node that wrote it last
+        forget_retained(record);
+        node->need_extra().retained.push_back({index, &record});
+    }
     record.grad_fn = node;
     record.output_index = index;
     t.impl()->requires_grad = true;

@@ -288,7 +288,7 @@ void tensor_retain_grad(nb::handle self) {
     Ptr<Node> node = grad_fn(t);
     if (!node || t.impl()->autograd->retains_grad) return;
     t.impl()->autograd->retains_grad = true;
-    node->need_extra().retained.push_back({t.impl()->autograd->output_index, t.impl()});
+    node->need_extra().retained.push_back({t.impl()->autograd->output_index, t.impl()->autograd});
 }
 
 }  // namespace
