@@ -108,6 +108,13 @@ def backward(
         grad_variables: the old name of `grad_tensors`.
         inputs: the tensors whose `.grad` is wanted, rather than all leaves'.
     """
+    keep_graph = create_graph if retain_graph is None else retain_graph
+    if grad_tensors is None and inputs is None and grad_variables is None and type(tensors) is taeda.Tensor:
+        # The usual `loss.backward()`, without the general case's tuples.
+        if not tensors.requires_grad:
+            _check_outputs((tensors,))
+        _C._run_backward((tensors,), (_implicit_grad(tensors),), keep_graph, create_graph, None, True, True)
+        return
     if grad_variables is not None:
         warnings.warn("'grad_variables' is deprecated. Use 'grad_tensors' instead.", FutureWarning, stacklevel=2)
         if grad_tensors is not None:
@@ -128,7 +135,6 @@ def backward(
     tensors = _as_tuple(tensors)
     grads = _make_grads(tensors, grad_tensors)
     _check_outputs(tensors)
-    keep_graph = create_graph if retain_graph is None else retain_graph
     _C._run_backward(tensors, grads, keep_graph, create_graph, inputs, True, True)
 
 

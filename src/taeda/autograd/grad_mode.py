@@ -87,15 +87,11 @@ def _thrown() -> tuple[BaseException]:
 class _NoParenthesesContext(_ModeContext):
     """A context that may also decorate without being called: ``@no_grad`` means ``@no_grad()``."""
 
+    _previous: bool
+
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         context = super().__new__(cls)
-        if function is None:
-            return context
-        context.__init__()
-        return context(function)
-
-    def __init__(self) -> None:
-        self._previous = False
+        return context if function is None else context(function)
 
 
 class no_grad(_NoParenthesesContext):
