@@ -301,15 +301,26 @@ struct GradientPhase {
 // weight [groups * out, in, taps] -> [groups, in, out, this phase's taps]
 template <class T>
 void turn_weight(const ConvShape& s, const GradientPhase& phase, const T* weight, T* to) {
-    const int64_t taps = s.taps();
-    for (int64_t g = 0; g < s.groups; ++g)
-        for (int64_t c = 0; c < s.in_channels; ++c)
+    const int64_t taps = s.taps(), kept = phase.taps();
+    std::vector<int64_t> places;
+    for (int64_t d : phase.kernel[0])
+        for (int64_t h : phase.kernel[1])
+            for (int64_t w : phase.kernel[2]) places.push_back((d * s.kernel[1] + h) * s.kernel[2] + w);
+    const int64_t grain = std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(1, s.out_channels * kept));
+    parallel_for(0, s.groups * s.in_channels, grain, [&](int64_t first, int64_t last) {
+        // A few channels at a time: their taps share cache lines in each output channel's filter.
+        constexpr int64_t kBlock = 16;
+        for (int64_t begin = first; begin < last; begin += kBlock) {
             for (int64_t o = 0; o < s.out_channels; ++o) {
-                const T* from = weight + ((g * s.out_channels + o) * s.in_channels + c) * taps;
-                for (int64_t d : phase.kernel[0])
-                    for (int64_t h : phase.kernel[1])
-                        for (int64_t w : phase.kernel[2]) *to++ = from[(d * s.kernel[1] + h) * s.kernel[2] + w];
+                for (int64_t item = begin; item < std::min(begin + kBlock, last); ++item) {
+                    const int64_t g = item / s.in_channels, c = item % s.in_channels;
+                    const T* from = weight + ((g * s.out_channels + o) * s.in_channels + c) * taps;
+                    T* into = to + (item * s.out_channels + o) * kept;
+                    for (int64_t k = 0; k < kept; ++k) into[k] = from[places[static_cast<size_t>(k)]];
+                }
             }
+        }
+    });
 }
 
 template <class T>

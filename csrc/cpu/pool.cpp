@@ -141,9 +141,8 @@ std::tuple<Tensor, Tensor> max_pool(size_t n, const Tensor& input, IntList kerne
     const int64_t in = shape.in_numel(), made = shape.out_numel();
     visit_pooled(wide, [&]<class T>(Tag<T>) {
         for_planes(plan.planes, made * shape.kernel[0] * shape.kernel[1] * shape.kernel[2], [&](int64_t first, int64_t last) {
-            Scratch<T> row(shape.out[2]);
             for (int64_t i = first; i < last; ++i)
-                pool_kernels<T>().max_plane(shape, from.data<T>() + i * in, to.data<T>() + i * made, indices.data<int64_t>() + i * made, row.data());
+                pool_kernels<T>().max_plane(shape, from.data<T>() + i * in, to.data<T>() + i * made, indices.data<int64_t>() + i * made);
         });
     });
     finish(out, to);

@@ -1,6 +1,8 @@
 // Pooling over windows, built once per instruction set.
 //
-// A result row is made tap by tap: each tap adds (or compares) one strided input row, which the compiler vectorises.
+// Sums are made tap by tap: each tap adds one strided input row to a row of results, which the compiler vectorises.
+#include <cstring>
+
 #include "cpu/isa.h"
 #include "cpu/pool_kernels.h"
 
@@ -32,18 +34,6 @@ inline Range inside(const PoolShape& s, int axis, int64_t k) {
     const int64_t end = s.in[axis] + shift;
     const int64_t last = end > 0 ? (end - 1) / step + 1 : 0;
     return {first, last < s.out[axis] ? last : s.out[axis]};
-}
-
-template <class T, class I, int kStep>
-inline void max_row(const T* row, int64_t step, int64_t n, I index, T* best, I* where) {
-    if constexpr (kStep > 0) step = kStep;
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) {
-        const T v = row[i * step];
-        const bool take = v > best[i] || v != v;
-        best[i] = take ? v : best[i];
-        where[i] = take ? static_cast<I>(index + static_cast<I>(i * step)) : where[i];
-    }
 }
 
 template <class T, int kStep>
@@ -80,29 +70,112 @@ inline int64_t window_start(const PoolShape& s, int axis, int64_t at) {
     return start;
 }
 
+// ---- maxima: a vector of neighbouring results stays in registers while the taps go by
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
 template <class T>
-void max_plane(const PoolShape& s, const T* in, T* out, int64_t* indices, void* row) {
+struct VectorOf {
+    typedef T type __attribute__((vector_size(kVectorBytes)));
+};
+template <class T>
+using Vec = typename VectorOf<T>::type;
+template <class T>
+constexpr int kWidth = kVectorBytes / static_cast<int>(sizeof(T));
+
+template <int... I>
+struct Numbers {};
+template <int N, int... I>
+struct FirstNumbers : FirstNumbers<N - 1, N - 1, I...> {};
+template <int... I>
+struct FirstNumbers<0, I...> {
+    using type = Numbers<I...>;
+};
+
+template <class T>
+inline Vec<T> load(const T* from) {
+    Vec<T> v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+}
+
+// from[0], from[2], ...: the second vector starts one element early, so that nothing behind the last one is read.
+template <class T, int... I>
+inline Vec<T> load_even(const T* from, Numbers<I...>) {
+    constexpr int W = kWidth<T>;
+    return __builtin_shufflevector(load(from), load(from + W - 1), (2 * I < W ? 2 * I : W + 2 * I - (W - 1))...);
+}
+
+template <class T, int... I>
+inline Vec<T> count_up(T step, Numbers<I...>) {
+    return Vec<T>{static_cast<T>(step * I)...};
+}
+
+template <class T, int kStep>
+inline void max_block(const PoolShape& s, int64_t d, int64_t h, int64_t w, const T* in, T* out, int64_t* indices) {
     using I = typename IndexOf<T>::type;
-    I* where = static_cast<I*>(row);
+    using Lanes = typename FirstNumbers<kWidth<T>>::type;
+    const Vec<I> lanes = count_up<I>(kStep, Lanes{});
+    const int64_t left = w * kStep - s.padding[2];
+    Vec<T> best = kLowest<T> - Vec<T>{};
+    Vec<I> where = static_cast<I>((window_start(s, 0, d) * s.in[1] + window_start(s, 1, h)) * s.in[2] + left) + lanes;
+    for_each_input_row(s, d, h, [&](int64_t offset) {
+        for (int64_t k = 0; k < s.kernel[2]; ++k) {
+            const int64_t at = offset + left + k * s.dilation[2];
+            const Vec<T> v = kStep == 1 ? load(in + at) : load_even(in + at, Lanes{});
+            const auto take = (v > best) | (v != v);
+            best = take ? v : best;
+            where = take ? static_cast<I>(at) + lanes : where;
+        }
+    });
+    std::memcpy(out + w, &best, sizeof best);
+    for (int i = 0; i < kWidth<T>; ++i) indices[w + i] = where[i];
+}
+
+template <class T>
+inline void max_one(const PoolShape& s, int64_t d, int64_t h, int64_t w, const T* in, T* out, int64_t* indices) {
+    T best = kLowest<T>;
+    int64_t where = (window_start(s, 0, d) * s.in[1] + window_start(s, 1, h)) * s.in[2] + window_start(s, 2, w);
+    for_each_input_row(s, d, h, [&](int64_t offset) {
+        for (int64_t k = 0; k < s.kernel[2]; ++k) {
+            const int64_t x = w * s.stride[2] - s.padding[2] + k * s.dilation[2];
+            if (x < 0 || x >= s.in[2]) continue;
+            const T v = in[offset + x];
+            if (!(v > best || v != v)) continue;
+            best = v;
+            where = offset + x;
+        }
+    });
+    out[w] = best;
+    indices[w] = where;
+}
+
+// Results whose windows lie inside along the last axis go by vectors, the others one by one.
+template <class T>
+void max_plane(const PoolShape& s, const T* in, T* out, int64_t* indices) {
+    const int64_t first = inside(s, 2, 0).first, last = inside(s, 2, s.kernel[2] - 1).last, n = last - first;
+    const bool by_vectors = s.stride[2] <= 2 && n >= kWidth<T>;
+    const auto block = s.stride[2] == 1 ? max_block<T, 1> : max_block<T, 2>;
     for (int64_t d = 0; d < s.out[0]; ++d) {
         for (int64_t h = 0; h < s.out[1]; ++h, out += s.out[2], indices += s.out[2]) {
-            const int64_t start = (window_start(s, 0, d) * s.in[1] + window_start(s, 1, h)) * s.in[2];
-            for (int64_t w = 0; w < s.out[2]; ++w) {
-                out[w] = kLowest<T>;
-                where[w] = static_cast<I>(start + window_start(s, 2, w));
+            int64_t w = 0;
+            if (by_vectors) {
+                for (; w < first; ++w) max_one(s, d, h, w, in, out, indices);
+                for (; w + kWidth<T> <= last; w += kWidth<T>) block(s, d, h, w, in, out, indices);
+                if (w < last) block(s, d, h, last - kWidth<T>, in, out, indices);  // overlaps what is done
+                w = last;
             }
-            for_each_input_row(s, d, h, [&](int64_t offset) {
-                for (int64_t k = 0; k < s.kernel[2]; ++k) {
-                    const Range r = inside(s, 2, k);
-                    const int64_t at = offset + r.first * s.stride[2] - s.padding[2] + k * s.dilation[2], n = r.last - r.first;
-                    const auto run = s.stride[2] == 1 ? max_row<T, I, 1> : s.stride[2] == 2 ? max_row<T, I, 2> : max_row<T, I, 0>;
-                    if (n > 0) run(in + at, s.stride[2], n, static_cast<I>(at), out + r.first, where + r.first);
-                }
-            });
-            for (int64_t w = 0; w < s.out[2]; ++w) indices[w] = where[w];
+            for (; w < s.out[2]; ++w) max_one(s, d, h, w, in, out, indices);
         }
     }
 }
+
+// ---- means
 
 // How many elements the window at `at` counts along one axis.
 inline int64_t window_count(const PoolShape& s, int axis, int64_t at) {

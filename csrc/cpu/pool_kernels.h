@@ -19,8 +19,8 @@ struct PoolShape {
 // Indices are kept in a type as wide as the values while maxima are compared, so that both fill vectors of one shape.
 template <class T>
 struct PoolKernels {
-    // The maximum of each window and its place in the plane; NaN wins. `row` has room for out[2] indices as wide as T.
-    void (*max_plane)(const PoolShape& shape, const T* in, T* out, int64_t* indices, void* row);
+    // The maximum of each window and its place in the plane; NaN wins.
+    void (*max_plane)(const PoolShape& shape, const T* in, T* out, int64_t* indices);
     // The mean of each window. `counts` has room for out[2] values.
     void (*mean_plane)(const PoolShape& shape, const T* in, T* out, T* counts);
     // Adds to each element of a window its share of the window's gradient. `row` has room for out[2] values, twice.
