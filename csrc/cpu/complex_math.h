@@ -100,6 +100,12 @@ template <class R>
 inline Complex<R> vm_acosh(Complex<R> x) { return std::acosh(x); }
 template <class R>
 inline Complex<R> vm_atanh(Complex<R> x) { return std::atanh(x); }
+template <class R>
+inline Complex<R> vm_logaddexp(Complex<R> x, Complex<R> y) {
+    const bool first = x.real() >= y.real();
+    const Complex<R> larger = first ? x : y, smaller = first ? y : x;
+    return larger + vm_log1p(std::exp(smaller - larger));
+}
 // From the exponential that cannot overflow.
 template <class R>
 inline Complex<R> vm_sigmoid(Complex<R> x) {

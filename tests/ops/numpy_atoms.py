@@ -29,6 +29,11 @@ def _xlog(log):
     return lambda x, y: np.where((x == 0) & ~np.isnan(y), 0, x * log(y))
 
 
+def _whole(polynomial):
+    """Of the degree's whole part; 0 for negative degrees."""
+    return lambda x, n: np.where(np.trunc(n) < 0, 0, polynomial(np.maximum(np.trunc(n), 0).astype(int), x))
+
+
 FUNCTIONS = {
     "add": np.add,
     "sub": np.subtract,
@@ -78,7 +83,7 @@ FUNCTIONS = {
     "log2": np.log2,
     "log10": np.log10,
     "log1p": np.log1p,
-    "logaddexp": np.logaddexp,
+    "logaddexp": lambda x, y: np.log(np.exp(x) + np.exp(y)) if np.iscomplexobj(x) else np.logaddexp(x, y),
     "logaddexp2": np.logaddexp2,
     "xlogy": _xlog(np.log),
     "xlog1py": _xlog(np.log1p),
@@ -107,6 +112,31 @@ FUNCTIONS = {
     "lgamma": special.gammaln,
     "digamma": special.psi,
     "polygamma": lambda n, x: special.polygamma(n.astype(int), x).astype(x.dtype),
+    "zeta": special.zeta,
+    "igamma": special.gammainc,
+    "igammac": special.gammaincc,
+    "frexp_mantissa": lambda x: np.frexp(x)[0],
+    "frexp_exponent": lambda x: np.frexp(x)[1].astype(x.dtype),
+    "airy_ai": lambda x: special.airy(x)[0],
+    "bessel_j0": special.j0,
+    "bessel_j1": special.j1,
+    "bessel_y0": special.y0,
+    "bessel_y1": special.y1,
+    "modified_bessel_k0": special.k0,
+    "modified_bessel_k1": special.k1,
+    "scaled_modified_bessel_k0": special.k0e,
+    "scaled_modified_bessel_k1": special.k1e,
+    "spherical_bessel_j0": lambda x: np.sinc(x / np.pi),
+    "chebyshev_polynomial_t": _whole(special.eval_chebyt),
+    "chebyshev_polynomial_u": _whole(special.eval_chebyu),
+    "chebyshev_polynomial_v": _whole(lambda n, x: special.eval_jacobi(n, -0.5, 0.5, x) / special.binom(n - 0.5, n)),
+    "chebyshev_polynomial_w": _whole(
+        lambda n, x: (2 * n + 1) * special.eval_jacobi(n, 0.5, -0.5, x) / special.binom(n + 0.5, n)
+    ),
+    "hermite_polynomial_h": _whole(special.eval_hermite),
+    "hermite_polynomial_he": _whole(special.eval_hermitenorm),
+    "laguerre_polynomial_l": _whole(special.eval_laguerre),
+    "legendre_polynomial_p": _whole(special.eval_legendre),
     "i0": lambda x: np.where(np.isinf(x), np.inf, special.i0(x)).astype(x.dtype),  # SciPy: NaN
     "i0e": special.i0e,
     "i1": lambda x: np.where(np.isinf(x), x, special.i1(x)).astype(x.dtype),

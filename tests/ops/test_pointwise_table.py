@@ -38,14 +38,18 @@ POINTS = {
     "default": ([-1.7, -0.63, 0.31, 0.84, 2.27], [0.71, -1.31, 1.93, -0.47, 0.59], [0.37, 0.61, 1.29, 0.83, -0.55]),
     "positive": ([0.27, 0.84, 1.61, 2.7, 5.3], [0.71, 1.31, 1.93, 0.47, 2.9], [0.37, 0.61, 1.29, 0.83, 1.7]),
     "unit": ([0.13, 0.38, 0.61, 0.74, 0.93], [0.71, 0.31, 0.23, 0.47, 0.59], [0.37, 0.61, 1.29, 0.83, 1.7]),
-    "above_one": ([1.13, 1.6, 2.7, 4.4, 9.3], [], []),
+    "above_one": ([1.13, 1.6, 2.7, 4.4, 9.3], [0.71, 1.31, 1.93, 0.47, 2.9], []),
 }
 DOMAIN = {
     **dict.fromkeys(
-        ("sqrt rsqrt log log2 log10 log1p pow xlogy lgamma gammaln digamma _polygamma entr _kl_div").split(), "positive"
+        (
+            "sqrt rsqrt log log2 log10 log1p pow xlogy lgamma digamma _polygamma entr _kl_div igamma igammac polar"
+        ).split(),
+        "positive",
     ),
     **dict.fromkeys(("asin acos atanh erfinv ndtri logit _bce xlog1py").split(), "unit"),
     "acosh": "above_one",
+    "zeta": "above_one",
 }
 
 
@@ -143,7 +147,7 @@ EXTREMES = np.array(
     ]
 )
 # Where the value itself is infinite or has no slope, float32 and float64 may differ in how they say so.
-UNBOUNDED = {"lgamma", "gammaln", "digamma", "_polygamma", "reciprocal", "logit", "sinc"}
+UNBOUNDED = {"lgamma", "digamma", "_polygamma", "reciprocal", "logit", "sinc", "_frexp_mantissa"}
 
 
 def one_operand_rows():

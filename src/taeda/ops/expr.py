@@ -420,8 +420,8 @@ def scale(gradient: Expr, factor: Expr) -> Expr:
 
     So relu's derivative at a negative input is 0 and not NaN when an infinite gradient arrives, as in PyTorch.
     """
-    if is_const(factor, 0):
-        return const(0)
+    if is_const(factor, 0) or (factor.kind == "const" and factor.value != factor.value):
+        return factor  # NaN as well: as a product it would reach the other branch of a second derivative
     if factor.kind == "where" and any(branch.kind == "const" or branch.kind == "where" for branch in factor.args[1:]):
         return where(
             factor.args[0],

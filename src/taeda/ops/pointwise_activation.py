@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from taeda.ops import atoms as a
-from taeda.ops.expr import Expr, attr, const, g, r, variable, where
+from taeda.ops.expr import Expr, attr, const, eq, g, r, variable, where
 from taeda.ops.pointwise import pointwise
 
 x = variable("input")
@@ -164,12 +164,17 @@ _activation(
     rule="to_float",
     inplace=False,
 )
+_size = a.abs_(x)
 _activation(
     "softsign(Tensor input)",
-    x / (1 + a.abs_(x)),
+    x / (1 + _size),
     "Return ``input / (1 + abs(input))``.",
+    types="float complex",
     rule="to_float",
-    grad={"input": 1 / ((1 + a.abs_(x)) * (1 + a.abs_(x)))},
+    grad={"input": 1 / ((1 + _size) * (1 + _size))},
+    complex_vjp={
+        "input": g / (1 + _size) - where(eq(x, 0), 0, x * a.real(g * a.conj(x)) / (_size * ((1 + _size) * (1 + _size))))
+    },
     inplace=False,
 )
 beta, threshold = attr("beta"), attr("threshold")

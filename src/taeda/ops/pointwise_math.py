@@ -182,6 +182,7 @@ pointwise(
 pointwise(
     "logaddexp(Tensor input, Tensor other)",
     a.logaddexp(x, y),
+    types="float complex",
     inplace=False,
     doc="Return ``log(exp(input) + exp(other))`` without overflow.",
 )
