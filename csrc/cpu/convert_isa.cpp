@@ -52,11 +52,20 @@ void float_to_half(void* to, const void* from, int64_t n) {
     for (; i < n; ++i) target[i] = narrow_half(source[i]);
 }
 
+// Numbers that do not fit a small integer become what the 32-bit conversion makes of them, cut to size: the instruction
+// exists for vectors, and programs have come to expect its results.
+template <class To, class From>
+inline To convert_one(From x) {
+    if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && !std::is_same_v<To, bool> && sizeof(To) <= 4)
+        return static_cast<To>(static_cast<int32_t>(x));
+    else return convert<To>(x);
+}
+
 template <class To, class From>
 void convert_loop(void* to, const void* from, int64_t n) {
     To* __restrict target = static_cast<To*>(to);
     const From* __restrict source = static_cast<const From*>(from);
-    for (int64_t i = 0; i < n; ++i) target[i] = convert<To>(source[i]);
+    for (int64_t i = 0; i < n; ++i) target[i] = convert_one<To>(source[i]);
 }
 
 // Half precision meets every type but float through blocks of float: only that conversion has instructions.
