@@ -9,9 +9,9 @@
 
 namespace taeda::cpu {
 
-inline constexpr int64_t kBlockElements = 1024;       // of at most 8 bytes; half as many of 16
-inline constexpr int64_t kParallelGrain = 16384;      // elements below which a thread is not worth waking
-inline constexpr int64_t kReleaseLockFrom = 32768;    // elements from which other host threads may run meanwhile
+inline constexpr int64_t kBlockElements = 1024;     // of at most 8 bytes; half as many of 16
+inline constexpr int64_t kParallelGrain = 16384;    // elements below which a thread is not worth waking
+inline constexpr int64_t kReleaseLockFrom = 32768;  // elements from which other host threads may run meanwhile
 
 constexpr int64_t block_elements(size_t widest_item) { return widest_item > 8 ? kBlockElements / 2 : kBlockElements; }
 

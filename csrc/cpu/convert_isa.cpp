@@ -34,8 +34,7 @@ void half_to_float(void* to, const void* from, int64_t n) {
     const uint16_t* source = static_cast<const uint16_t*>(from);
     int64_t i = 0;
 #if defined(__F16C__)
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(target + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i))));
+    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(target + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i))));
 #endif
     for (; i < n; ++i) target[i] = widen_half(source[i]);
 }

@@ -22,9 +22,8 @@ bool is_flat(const Tensor& t) {
 
 void copy_bytes(char* to, const char* from, size_t n_bytes) {
     ReleaseHostLock unlocked(n_bytes >= static_cast<size_t>(kReleaseLockFrom) * 4);
-    parallel_for(0, static_cast<int64_t>(n_bytes), kGrainBytes, [&](int64_t first, int64_t last) {
-        std::memcpy(to + first, from + first, static_cast<size_t>(last - first));
-    });
+    parallel_for(0, static_cast<int64_t>(n_bytes), kGrainBytes,
+                 [&](int64_t first, int64_t last) { std::memcpy(to + first, from + first, static_cast<size_t>(last - first)); });
 }
 
 // Equal dtypes: boxes go straight from one place to the other. Rows are taken whole unless the two are transposed against
@@ -79,9 +78,7 @@ void move_elements(const LoopPlan& plan, size_t item) {
     });
 }
 
-void convert_body(const void* context, void* out, const void* const* in, int64_t n) {
-    (*static_cast<const ConvertBlock*>(context))(out, in[0], n);
-}
+void convert_body(const void* context, void* out, const void* const* in, int64_t n) { (*static_cast<const ConvertBlock*>(context))(out, in[0], n); }
 
 // The loop sees each side in its own dtype, so that the body is the conversion itself.
 void convert_elements(const LoopPlan& plan, DType to, DType from) {
@@ -95,8 +92,7 @@ void convert_elements(const LoopPlan& plan, DType to, DType from) {
 
 void copy_elements(const Tensor& to, const Tensor& from) {
     const bool same_geometry = to.sizes() == from.sizes() && to.dtype() == from.dtype() &&
-                               ((to.is_contiguous() && from.is_contiguous()) ||
-                                (to.strides() == from.strides() && is_flat(to)));
+                               ((to.is_contiguous() && from.is_contiguous()) || (to.strides() == from.strides() && is_flat(to)));
     if (same_geometry) return copy_bytes(to.data<char>(), from.data<char>(), to.n_bytes());
     Tensor operands[2] = {to, to.sizes() == from.sizes() ? from : expand_to(from, to.sizes())};
     LoopPlan plan = plan_loop(to.sizes(), operands);
@@ -127,8 +123,8 @@ bool is_zero_number(const Scalar& value) {
 
 void copy_into(const Tensor& to, const Tensor& from) {
     if (!(to.sizes() == from.sizes()))
-        TAEDA_CHECK(is_expandable_to(from.sizes(), to.sizes()), "output with shape ", shape_text(to.sizes()),
-                    " doesn't match the broadcast shape ", shape_text(broadcast_shapes(to.sizes(), from.sizes())));
+        TAEDA_CHECK(is_expandable_to(from.sizes(), to.sizes()), "output with shape ", shape_text(to.sizes()), " doesn't match the broadcast shape ",
+                    shape_text(broadcast_shapes(to.sizes(), from.sizes())));
     check_writable(to);
     if (to.is_meta() || to.numel() == 0) return;
     TAEDA_CHECK_KIND(NotImplemented, !from.is_meta(), "Cannot copy out of meta tensor; no data!");
@@ -162,8 +158,7 @@ void fill(const Tensor& t, const Scalar& value) {
 void fill_zero(const Tensor& t) {
     check_writable(t);
     if (t.is_meta() || t.numel() == 0) return;
-    if (!is_flat(t))
-        return visit_dtype(t.dtype(), [&]<class T>(Tag<T>) { fill_typed(t, T{}); });
+    if (!is_flat(t)) return visit_dtype(t.dtype(), [&]<class T>(Tag<T>) { fill_typed(t, T{}); });
     char* data = t.data<char>();
     ReleaseHostLock unlocked(t.numel() >= kReleaseLockFrom);
     parallel_for(0, static_cast<int64_t>(t.n_bytes()), kGrainBytes,

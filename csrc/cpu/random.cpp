@@ -33,9 +33,7 @@ void normal_block(double* data, double mean, double std) {
         data[i + 8] = radius * std::sin(angle) * std + mean;
     }
 }
-void normal_block(float* data, double mean, double std) {
-    random_table().normal_blocks(data, 1, static_cast<float>(mean), static_cast<float>(std));
-}
+void normal_block(float* data, double mean, double std) { random_table().normal_blocks(data, 1, static_cast<float>(mean), static_cast<float>(std)); }
 
 void draw_uniform(float* data, int64_t n, Generator& generator) {
     for (int64_t i = 0; i < n; ++i) data[i] = generator.uniform_float();
@@ -115,9 +113,21 @@ Limits limits_of(DType dtype) {
 
 // The C++ names that PyTorch's messages have.
 const char* c_name(DType dtype) {
-    static constexpr const char* kNames[kDTypeCount] = {
-        "bool", "unsigned char", "signed char", "short int", "int", "long int", "short unsigned int", "unsigned int", "long unsigned int",
-        "c10::Half", "c10::BFloat16", "float", "double", "c10::complex<float>", "c10::complex<double>"};
+    static constexpr const char* kNames[kDTypeCount] = {"bool",
+                                                        "unsigned char",
+                                                        "signed char",
+                                                        "short int",
+                                                        "int",
+                                                        "long int",
+                                                        "short unsigned int",
+                                                        "unsigned int",
+                                                        "long unsigned int",
+                                                        "c10::Half",
+                                                        "c10::BFloat16",
+                                                        "float",
+                                                        "double",
+                                                        "c10::complex<float>",
+                                                        "c10::complex<double>"};
     return kNames[static_cast<int>(dtype)];
 }
 
@@ -155,9 +165,8 @@ int64_t previous_representable(int64_t to, DType dtype) {
 
 void random_between(const Tensor& t, int64_t from, uint64_t range, Generator& generator) {
     if (!wants_draws(t)) return;
-    draw_integers(t, range >= (1ull << 28) || range == 0, generator, [=](uint64_t bits) {
-        return static_cast<int64_t>((range ? bits % range : bits) + static_cast<uint64_t>(from));
-    });
+    draw_integers(t, range >= (1ull << 28) || range == 0, generator,
+                  [=](uint64_t bits) { return static_cast<int64_t>((range ? bits % range : bits) + static_cast<uint64_t>(from)); });
 }
 
 // ---- one formula each
@@ -196,7 +205,8 @@ void bernoulli_by_congruence(const Tensor& t, double p, Generator& generator) {
 
 void bernoulli_fill(const Tensor& t, double p, Generator& generator) {
     if (draws_by_congruence()) return bernoulli_by_congruence(t, p, generator);
-    visit_dtype(t.dtype(), [&]<class T>(Tag<T>) { draw_each<T>(t, [&] { return convert<T>(static_cast<uint8_t>(generator.uniform_double() < p)); }); });
+    visit_dtype(t.dtype(),
+                [&]<class T>(Tag<T>) { draw_each<T>(t, [&] { return convert<T>(static_cast<uint8_t>(generator.uniform_double() < p)); }); });
 }
 
 Tensor uniform_(const Tensor& input, double from, double to, Generator* generator) {
@@ -272,7 +282,8 @@ Tensor random_(const Tensor& input, Generator* generator) {
 
 Tensor bernoulli_(const Tensor& input, double p, Generator* generator) {
     TAEDA_CHECK(p >= 0 && p <= 1, "bernoulli_ expects p to be in [0, 1], but got p=", p);
-    TAEDA_CHECK_KIND(NotImplemented, !is_complex(input.dtype()), "\"bernoulli_scalar_cpu_\" not implemented for '", scalar_type_name(input.dtype()), "'");
+    TAEDA_CHECK_KIND(NotImplemented, !is_complex(input.dtype()), "\"bernoulli_scalar_cpu_\" not implemented for '", scalar_type_name(input.dtype()),
+                     "'");
     if (wants_draws(input)) bernoulli_fill(input, p, generator_or_default(generator));
     return input;
 }
@@ -308,7 +319,8 @@ Tensor exponential_(const Tensor& input, double lambd, Generator* generator) {
 }
 
 Tensor cauchy_(const Tensor& input, double median, double sigma, Generator* generator) {
-    TAEDA_CHECK(is_floating(input.dtype()), "Cauchy distribution is a continuous probability distribution. dtype must be a floating point but you specified ",
+    TAEDA_CHECK(is_floating(input.dtype()),
+                "Cauchy distribution is a continuous probability distribution. dtype must be a floating point but you specified ",
                 c_name(input.dtype()));
     TAEDA_CHECK(sigma > 0.0, "cauchy_ expects sigma > 0.0, but found sigma=", sigma);
     Generator& source = generator_or_default(generator);

@@ -112,9 +112,7 @@ Tensor normal_size(double mean, double std, IntList size, Generator* generator, 
     return normal_(made(size, dtype.value_or(default_dtype()), device), mean, std, generator);
 }
 
-Tensor bernoulli(const Tensor& input, Generator* generator) {
-    return bernoulli__tensor(taeda::empty_like(input), input, generator);
-}
+Tensor bernoulli(const Tensor& input, Generator* generator) { return bernoulli__tensor(taeda::empty_like(input), input, generator); }
 Tensor bernoulli_p(const Tensor& input, double p, Generator* generator) { return bernoulli_(taeda::empty_like(input), p, generator); }
 
 // ---- dropout: the mask is kept for the gradient, one byte for each element

@@ -42,9 +42,9 @@ int64_t poisson_number(double rate, Generator& generator) {
 // log(k!) minus Stirling's formula.
 template <class T>
 T stirling_rest(T k) {
-    static constexpr T kFirst[] = {
-        T(0.0810614667953272), T(0.0413406959554092), T(0.0276779256849983), T(0.0207906721037650), T(0.0166446911898211),
-        T(0.0138761288230707), T(0.0118967099458917), T(0.0104112652619720), T(0.00925546218271273), T(0.00833056343336287)};
+    static constexpr T kFirst[] = {T(0.0810614667953272),  T(0.0413406959554092), T(0.0276779256849983), T(0.0207906721037650),
+                                   T(0.0166446911898211),  T(0.0138761288230707), T(0.0118967099458917), T(0.0104112652619720),
+                                   T(0.00925546218271273), T(0.00833056343336287)};
     if (k <= 9) return kFirst[static_cast<size_t>(k)];
     T square = (k + 1) * (k + 1);
     return (T(1.0 / 12) - (T(1.0 / 360) - T(1.0 / 1260) / square) / square) / (k + 1);
@@ -78,8 +78,8 @@ T binomial_by_rejection(T count, T p, Generator& generator) {
         if (k < 0 || k > count) continue;
         v = std::log(v * alpha / (a / (distance * distance) + b));
         const T bound = (m + T(0.5)) * std::log((m + 1) / (r * (count - m + 1))) + (count + 1) * std::log((count - m + 1) / (count - k + 1)) +
-                        (k + T(0.5)) * std::log(r * (count - k + 1) / (k + 1)) + stirling_rest(m) + stirling_rest(count - m) -
-                        stirling_rest(k) - stirling_rest(count - k);
+                        (k + T(0.5)) * std::log(r * (count - k + 1) / (k + 1)) + stirling_rest(m) + stirling_rest(count - m) - stirling_rest(k) -
+                        stirling_rest(count - k);
         if (v <= bound) return k;
     }
 }
@@ -185,8 +185,10 @@ Tensor poisson(const Tensor& input, Generator* generator) {
 }
 
 Tensor binomial(const Tensor& count, const Tensor& prob, Generator* generator) {
-    TAEDA_CHECK_KIND(Value, is_floating(count.dtype()), "binomial only supports floating-point dtypes for count, got: ", scalar_type_name(count.dtype()));
-    TAEDA_CHECK_KIND(Value, is_floating(prob.dtype()), "binomial only supports floating-point dtypes for prob, got: ", scalar_type_name(prob.dtype()));
+    TAEDA_CHECK_KIND(Value, is_floating(count.dtype()),
+                     "binomial only supports floating-point dtypes for count, got: ", scalar_type_name(count.dtype()));
+    TAEDA_CHECK_KIND(Value, is_floating(prob.dtype()),
+                     "binomial only supports floating-point dtypes for prob, got: ", scalar_type_name(prob.dtype()));
     TAEDA_CHECK(count.dtype() == prob.dtype(), "Found dtype ", scalar_type_name(prob.dtype()), " but expected ", scalar_type_name(count.dtype()));
     Shape shape = broadcast_shapes(count.sizes(), prob.sizes());
     Tensor out = empty(shape, count.dtype(), count.device());

@@ -85,8 +85,7 @@ void move_typed(char* to, const int64_t* to_strides, const char* from, const int
             transpose_box<T>(to, to_strides[1], from, from_strides[0], n[0], n[1]);
             continue;
         }
-        for (int64_t j = 0; j < n[1]; ++j)
-            move_run<T>(to + j * to_strides[1], to_strides[0], from + j * from_strides[1], from_strides[0], n[0]);
+        for (int64_t j = 0; j < n[1]; ++j) move_run<T>(to + j * to_strides[1], to_strides[0], from + j * from_strides[1], from_strides[0], n[0]);
     }
 }
 

@@ -9,9 +9,7 @@ namespace taeda::cpu::TAEDA_ISA {
 inline constexpr double kLog2E = 1.4426950408889634, kLn2High = 6.93147180369123816490e-01, kLn2Low = 1.90821492927058770002e-10;
 
 // 2^n for an integer n that was rounded by adding kRound: its low 12 bits are the exponent to be.
-TAEDA_VM double power_of_two(double rounded) {
-    return std::bit_cast<double>((std::bit_cast<uint64_t>(rounded) + 1023) << 52);
-}
+TAEDA_VM double power_of_two(double rounded) { return std::bit_cast<double>((std::bit_cast<uint64_t>(rounded) + 1023) << 52); }
 
 // p * 2^n in two steps, so that a subnormal result is rounded once and a large one overflows to infinity.
 TAEDA_VM double scale(double p, double n) {
@@ -22,9 +20,8 @@ TAEDA_VM double scale(double p, double n) {
 // ---- exponentials
 
 TAEDA_VM double exp_polynomial(double r) {
-    double q = polynomial(r, 0.5, 1.6666666666666666e-1, 4.1666666666666331e-2, 8.3333333333337715e-3, 1.3888888889227132e-3,
-                          1.9841269845076845e-4, 2.4801586180248563e-5, 2.7557296632570279e-6, 2.7558741179785405e-7,
-                          2.5086847502692489e-8, 2.0290234422920983e-9);
+    double q = polynomial(r, 0.5, 1.6666666666666666e-1, 4.1666666666666331e-2, 8.3333333333337715e-3, 1.3888888889227132e-3, 1.9841269845076845e-4,
+                          2.4801586180248563e-5, 2.7557296632570279e-6, 2.7558741179785405e-7, 2.5086847502692489e-8, 2.0290234422920983e-9);
     return 1.0 + (r + r * r * q);
 }
 
@@ -40,9 +37,9 @@ TAEDA_VM double vm_exp2(double x) {
     double c = x > 1025.0 ? 1025.0 : x;
     c = c < -1080.0 ? -1080.0 : c;
     double n = (c + kRound) - kRound, r = c - n;
-    double q = polynomial(r, 6.9314718055994531e-1, 2.4022650695910071e-1, 5.5504108664821701e-2, 9.6181291076284785e-3,
-                          1.3333558146389773e-3, 1.5403530393374294e-4, 1.5252733856887404e-5, 1.3215486804169537e-6,
-                          1.0178050929995245e-7, 7.0548996262818082e-9, 4.4567172528860833e-10, 2.5725214437813053e-11);
+    double q = polynomial(r, 6.9314718055994531e-1, 2.4022650695910071e-1, 5.5504108664821701e-2, 9.6181291076284785e-3, 1.3333558146389773e-3,
+                          1.5403530393374294e-4, 1.5252733856887404e-5, 1.3215486804169537e-6, 1.0178050929995245e-7, 7.0548996262818082e-9,
+                          4.4567172528860833e-10, 2.5725214437813053e-11);
     return scale(1.0 + r * q, n);
 }
 
@@ -51,9 +48,9 @@ TAEDA_VM double vm_expm1(double x) {
     c = c < -40.0 ? -40.0 : c;
     double n = (c * kLog2E + kRound) - kRound;
     double r = (c - n * kLn2High) - n * kLn2Low;
-    double q = polynomial(r, 1.6666666666666667e-1, 4.1666666666666679e-2, 8.3333333333333371e-3, 1.3888888888877047e-3,
-                          1.9841269841249797e-4, 2.4801587341405095e-5, 2.7557319271661275e-6, 2.755725855369948e-7,
-                          2.5052051467834652e-8, 2.0919693702610112e-9, 1.6092408783764226e-10);
+    double q = polynomial(r, 1.6666666666666667e-1, 4.1666666666666679e-2, 8.3333333333333371e-3, 1.3888888888877047e-3, 1.9841269841249797e-4,
+                          2.4801587341405095e-5, 2.7557319271661275e-6, 2.755725855369948e-7, 2.5052051467834652e-8, 2.0919693702610112e-9,
+                          1.6092408783764226e-10);
     double p = r + (0.5 * r * r + r * r * r * q);
     // 2^n * p + (2^n - 1) with half of 2^n, which is finite where the result is.
     double half = power_of_two((n - 1.0) + kRound);
@@ -64,8 +61,8 @@ TAEDA_VM double vm_expm1(double x) {
 // 2^t for |t| < 1022
 TAEDA_VM double quick_exp2(double t) {
     double rounded = t + kRound, r = t - (rounded - kRound);
-    double q = polynomial(r, 6.9314718054549913e-1, 2.4022650695899123e-1, 5.5504109429304314e-2, 9.6181291251354984e-3,
-                          1.3333448926037965e-3, 1.5403488505554855e-4, 1.5310513696789488e-5, 1.3246583994397571e-6);
+    double q = polynomial(r, 6.9314718054549913e-1, 2.4022650695899123e-1, 5.5504109429304314e-2, 9.6181291251354984e-3, 1.3333448926037965e-3,
+                          1.5403488505554855e-4, 1.5310513696789488e-5, 1.3246583994397571e-6);
     return (1.0 + r * q) * power_of_two(rounded);
 }
 
@@ -95,8 +92,8 @@ struct LogParts {
 };
 TAEDA_VM LogParts log_parts(double f) {
     double s = f / (2.0 + f), z = s * s, half_square = 0.5 * f * f;
-    double p = polynomial(z, 6.6666666666666735e-1, 3.9999999999414343e-1, 2.8571428742471281e-1, 2.2222198563743284e-1,
-                          1.8183564858533459e-1, 1.5314035917812444e-1, 1.4796105779095007e-1);
+    double p = polynomial(z, 6.6666666666666735e-1, 3.9999999999414343e-1, 2.8571428742471281e-1, 2.2222198563743284e-1, 1.8183564858533459e-1,
+                          1.5314035917812444e-1, 1.4796105779095007e-1);
     return {half_square, s * (half_square + z * p)};
 }
 
@@ -126,9 +123,7 @@ TAEDA_VM double scaled_log(double x, double factor_high, double factor_low, doub
     return log_edges(x, sum + (((main - sum) + product) + small));
 }
 TAEDA_VM double vm_log2(double x) { return scaled_log(x, 0x1.71548p+0, -0x1.35a8fa03d1106p-21, 1.0, 0.0); }
-TAEDA_VM double vm_log10(double x) {
-    return scaled_log(x, 0x1.bcb7cp-2, -0x1.d5b235e39ab2bp-23, 0x1.34413509f8p-2, -0x1.80433b83b532ap-44);
-}
+TAEDA_VM double vm_log10(double x) { return scaled_log(x, 0x1.bcb7cp-2, -0x1.d5b235e39ab2bp-23, 0x1.34413509f8p-2, -0x1.80433b83b532ap-44); }
 
 TAEDA_VM double vm_log1p(double x) {
     double u = 1.0 + x;
@@ -149,8 +144,8 @@ TAEDA_VM double vm_log1p(double x) {
 TAEDA_VM double quick_log2(double x) {
     SplitDouble parts = split(x);
     double s = parts.fraction / (2.0 + parts.fraction);
-    return parts.exponent + s * polynomial(s * s, 2.8853900817778496, 9.6179669411405055e-1, 5.7707794217000198e-1,
-                                           4.1220927115437926e-1, 3.1990495822173821e-1, 2.829103318065996e-1);
+    return parts.exponent + s * polynomial(s * s, 2.8853900817778496, 9.6179669411405055e-1, 5.7707794217000198e-1, 4.1220927115437926e-1,
+                                           3.1990495822173821e-1, 2.829103318065996e-1);
 }
 
 // ---- hyperbolic functions

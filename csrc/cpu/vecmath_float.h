@@ -73,8 +73,9 @@ TAEDA_VM SplitFloat split_any(float x) {
 
 // log(1 + f) - f + f * f / 2
 TAEDA_VM float log_rest(float f) {
-    return f * f * f * polynomial(f, 3.33333104e-1f, -2.49999866e-1f, 2.00022264e-1f, -1.66692508e-1f, 1.42186613e-1f,
-                                  -1.23843507e-1f, 1.18729567e-1f, -1.17897913e-1f, 6.91539275e-2f);
+    return f * f * f *
+           polynomial(f, 3.33333104e-1f, -2.49999866e-1f, 2.00022264e-1f, -1.66692508e-1f, 1.42186613e-1f, -1.23843507e-1f, 1.18729567e-1f,
+                      -1.17897913e-1f, 6.91539275e-2f);
 }
 
 TAEDA_VM float log_edges(float x, float value) {
@@ -215,9 +216,9 @@ TAEDA_VM float cos_of(Angle angle, float x) {
 }
 TAEDA_VM float tan_of(Angle angle, float x) {
     double r = angle.rest * 1.5707963267948966, z = r * r;
-    double t = r + r * z * polynomial(z, 3.3333333478427563e-1, 1.3333324155334537e-1, 5.3970248428267763e-2, 2.1848331997501367e-2,
-                                      8.9892639098270929e-3, 3.1442444227038141e-3, 2.4151676175145396e-3, -5.944725038008784e-4,
-                                      9.5892745585288653e-4);
+    double t = r + r * z *
+                       polynomial(z, 3.3333333478427563e-1, 1.3333324155334537e-1, 5.3970248428267763e-2, 2.1848331997501367e-2,
+                                  8.9892639098270929e-3, 3.1442444227038141e-3, 2.4151676175145396e-3, -5.944725038008784e-4, 9.5892745585288653e-4);
     bool odd = vm_abs(angle.quadrant) == 1.0;
     float value = static_cast<float>((odd ? -1.0 : t) / (odd ? t : 1.0));
     value = x == 0.0f ? x : value;
@@ -329,9 +330,10 @@ TAEDA_VM float vm_atan2(float y, float x) {
     double q = small / (large == 0.0 ? 1.0 : large);
     q = small == kInfinity ? 1.0 : q;
     double z = q * q;
-    double angle = q + q * z * polynomial(z, -3.3333333130227367e-1, 1.999998533310177e-1, -1.4285343334735305e-1, 1.1106369520033512e-1,
-                                          -9.0549521300873824e-2, 7.5153745642081587e-2, -6.0686689945812393e-2, 4.4366659587587499e-2,
-                                          -2.674569793726621e-2, 1.1910871920023392e-2, -3.3771741598324448e-3, 4.4918571873170608e-4);
+    double angle = q + q * z *
+                           polynomial(z, -3.3333333130227367e-1, 1.999998533310177e-1, -1.4285343334735305e-1, 1.1106369520033512e-1,
+                                      -9.0549521300873824e-2, 7.5153745642081587e-2, -6.0686689945812393e-2, 4.4366659587587499e-2,
+                                      -2.674569793726621e-2, 1.1910871920023392e-2, -3.3771741598324448e-3, 4.4918571873170608e-4);
     angle = steep ? 1.5707963267948966 - angle : angle;
     angle = vm_copysign(1.0f, x) < 0.0f ? 3.1415926535897931 - angle : angle;
     float value = vm_copysign(static_cast<float>(angle), y);
@@ -362,8 +364,7 @@ inline constexpr double kLn2 = 0.69314718055994531;
 TAEDA_VM float vm_asinh(float x) {
     double a = vm_abs(static_cast<double>(x));
     float s = vm_abs(x), z = s * s;
-    float small = s + s * z * polynomial(z, -1.66666653e-1f, 7.49989033e-2f, -4.46134431e-2f, 3.00145024e-2f, -1.99856421e-2f,
-                                         9.17539405e-3f);
+    float small = s + s * z * polynomial(z, -1.66666653e-1f, 7.49989033e-2f, -4.46134431e-2f, 3.00145024e-2f, -1.99856421e-2f, 9.17539405e-3f);
     float large = static_cast<float>(quick_log2(a + vm_sqrt(a * a + 1.0)) * kLn2);
     float value = s < 0.5f ? small : large;
     return s < kInfinityF ? vm_copysign(value, x) : x;
@@ -377,8 +378,7 @@ TAEDA_VM float vm_acosh(float x) {
 TAEDA_VM float vm_atanh(float x) {
     double a = vm_abs(static_cast<double>(x));
     float s = vm_abs(x), z = s * s;
-    float small = s + s * z * polynomial(z, 3.33332988e-1f, 2.00025875e-1f, 1.42214903e-1f, 1.18339318e-1f, 5.09866209e-2f,
-                                         1.77194908e-1f);
+    float small = s + s * z * polynomial(z, 3.33332988e-1f, 2.00025875e-1f, 1.42214903e-1f, 1.18339318e-1f, 5.09866209e-2f, 1.77194908e-1f);
     float large = static_cast<float>(quick_log2((1.0 + a) / (1.0 - a)) * (0.5 * kLn2));
     float value = s < 0.5f ? small : large;
     value = s == 1.0f ? kInfinityF : value;
@@ -389,11 +389,11 @@ TAEDA_VM float vm_atanh(float x) {
 
 TAEDA_VM float vm_erf(float x) {
     float a = vm_abs(x), z = a * a;
-    float small = a + a * polynomial(z, 1.28379167e-1f, -3.76126343e-1f, 1.12837033e-1f, -2.6859799e-2f, 5.20196078e-3f,
-                                     -8.15263064e-4f, 8.40992136e-5f);
+    float small =
+        a + a * polynomial(z, 1.28379167e-1f, -3.76126343e-1f, 1.12837033e-1f, -2.6859799e-2f, 5.20196078e-3f, -8.15263064e-4f, 8.40992136e-5f);
     float c = a > 3.95f ? 3.95f : a;  // where it rounds to 1
-    float log = polynomial(c, -1.6307724e-4f, 1.12944863f, 6.33509658e-1f, 1.08055993e-1f, -2.49302824e-2f, 4.07092717e-3f,
-                           -4.02011111e-4f, 1.52124487e-5f, 4.56469567e-7f);
+    float log = polynomial(c, -1.6307724e-4f, 1.12944863f, 6.33509658e-1f, 1.08055993e-1f, -2.49302824e-2f, 4.07092717e-3f, -4.02011111e-4f,
+                           1.52124487e-5f, 4.56469567e-7f);
     float large = 1.0f - exp_shifted(-log, 0);
     return vm_copysign(a < 0.92f ? small : large, x);
 }
@@ -403,10 +403,9 @@ TAEDA_VM float vm_erfc(float x) {
     a = a > 10.5 ? 10.5 : a;  // beyond, zero even as a subnormal number
     double slope = 1.0 + 2.0 * a, inverse = 1.0 / ((a + 4.0) * slope);
     double t = (a - 4.0) * slope * inverse;
-    double scaled = polynomial(t, 1.2329951186119807, -1.3962111721038146e-1, 1.5379655024591375e-2, 6.8097082931099113e-2,
-                               -1.0103915038503733e-1, 9.3732160719347297e-2, -6.6329832966505222e-2, 3.7174221666571464e-2,
-                               -1.6194569376386062e-2, 5.00409997324176e-3, -7.9708702456291566e-4, -1.7365824164262972e-4,
-                               2.4332792554378629e-4, 4.4671953317962496e-5);
+    double scaled = polynomial(t, 1.2329951186119807, -1.3962111721038146e-1, 1.5379655024591375e-2, 6.8097082931099113e-2, -1.0103915038503733e-1,
+                               9.3732160719347297e-2, -6.6329832966505222e-2, 3.7174221666571464e-2, -1.6194569376386062e-2, 5.00409997324176e-3,
+                               -7.9708702456291566e-4, -1.7365824164262972e-4, 2.4332792554378629e-4, 4.4671953317962496e-5);
     double value = quick_exp2(-(a * a) * kLog2E) * scaled * ((a + 4.0) * inverse);
     return static_cast<float>(x < 0.0f ? 2.0 - value : value);
 }

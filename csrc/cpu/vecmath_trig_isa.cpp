@@ -53,10 +53,10 @@ extern "C" {
 #else
 #define TAEDA_NEAR(name)
 #endif
-#define TAEDA_DEFINE(name, near)                                                                                         \
-    __attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME(taeda_##name##_float)(Lanes x) {                       \
-        alignas(Lanes) float in[kLanes];                                                                                 \
-        *reinterpret_cast<AliasedLanes*>(in) = x;                                                                        \
+#define TAEDA_DEFINE(name, near)                                                                                            \
+    __attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME(taeda_##name##_float)(Lanes x) {                          \
+        alignas(Lanes) float in[kLanes];                                                                                    \
+        *reinterpret_cast<AliasedLanes*>(in) = x;                                                                           \
         near return choose(in, [](float v) { return vm_##name##_bounded(v); }, [](float v) { return vm_##name##_any(v); }); \
     }
 TAEDA_DEFINE(sin, TAEDA_NEAR(sin))

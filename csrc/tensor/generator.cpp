@@ -103,13 +103,13 @@ std::array<uint8_t, Generator::kStateBytes> Generator::get_state() const {
 }
 
 void Generator::set_state(std::span<const uint8_t> state) {
-    TAEDA_CHECK(state.size() == kStateBytes || state.size() == kLegacyStateBytes, "Expected a CPUGeneratorImplState of size ",
-                kStateBytes, " but found the input RNG state size to be ", state.size());
+    TAEDA_CHECK(state.size() == kStateBytes || state.size() == kLegacyStateBytes, "Expected a CPUGeneratorImplState of size ", kStateBytes,
+                " but found the input RNG state size to be ", state.size());
     StateLayout layout{};
     std::memcpy(&layout, state.data(), state.size());
     const bool is_fresh = layout.left == 1 && layout.next == 0;
-    const bool is_valid = layout.is_seeded == 1 && layout.next <= kWords &&
-                          (is_fresh || static_cast<uint64_t>(layout.left) == kWords + 1 - layout.next);
+    const bool is_valid =
+        layout.is_seeded == 1 && layout.next <= kWords && (is_fresh || static_cast<uint64_t>(layout.left) == kWords + 1 - layout.next);
     TAEDA_CHECK(is_valid, "Invalid mt19937 state");
     seed_ = layout.seed;
     is_fresh_ = is_fresh;

@@ -33,8 +33,8 @@ public:
         uint64_t high = random();
         return high << 32 | random();
     }
-    float uniform_float() { return static_cast<float>(random() & 0xffffffu) * 0x1p-24f; }                     // in [0, 1)
-    double uniform_double() { return static_cast<double>(random64() & 0x1fffffffffffffu) * 0x1p-53; }         // in [0, 1)
+    float uniform_float() { return static_cast<float>(random() & 0xffffffu) * 0x1p-24f; }              // in [0, 1)
+    double uniform_double() { return static_cast<double>(random64() & 0x1fffffffffffffu) * 0x1p-53; }  // in [0, 1)
     double normal();  // standard normal by Box and Muller; every second call uses up what the one before has kept
 
 private:

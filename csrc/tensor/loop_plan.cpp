@@ -88,8 +88,7 @@ LoopPlan plan_strided(IntList shape, std::span<const PlanOperand> operands) {
     for (size_t d = shape.size(); d-- > 0;) {
         if (shape[d] == 1) continue;
         plan.sizes.push_back(shape[d]);
-        for (int k = 0; k < plan.n_operands; ++k)
-            plan.byte_strides[k].push_back(operands[k].strides[d] * operands[k].item_size);
+        for (int k = 0; k < plan.n_operands; ++k) plan.byte_strides[k].push_back(operands[k].strides[d] * operands[k].item_size);
     }
     if (plan.numel == 0 || plan.sizes.empty()) {  // nothing to walk, or one element
         plan.sizes = Shape{plan.numel};

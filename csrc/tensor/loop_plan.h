@@ -16,9 +16,9 @@ inline constexpr int kMaxOperands = 8;
 struct LoopPlan {
     int n_operands = 0;
     int64_t numel = 0;
-    Shape sizes;                                    // innermost first; at least one entry
-    std::array<char*, kMaxOperands> data{};         // first element of each operand
-    std::array<Shape, kMaxOperands> byte_strides;   // [operand][dimension], innermost first
+    Shape sizes;                                   // innermost first; at least one entry
+    std::array<char*, kMaxOperands> data{};        // first element of each operand
+    std::array<Shape, kMaxOperands> byte_strides;  // [operand][dimension], innermost first
 
     int64_t inner_size() const { return sizes[0]; }
     int64_t n_rows() const { return inner_size() ? numel / inner_size() : 0; }

@@ -98,7 +98,8 @@ void check(const char* name, double bound, F function, G exact) {
 template <class T, class F, class G>
 void check_two(const char* name, double bound, F function, G exact) {
     std::vector<T> x, y;
-    const T special[] = {0, -T(0), 1, -1, T(0.5), T(-0.5), 2, -2, 3, -3, T(vm::kInfinity), T(-vm::kInfinity), T(vm::kNan), T(1e30), T(-1e30), T(1e-30)};
+    const T special[] = {0,           -T(0),   1,        -1,      T(0.5), T(-0.5), 2, -2, 3, -3, T(vm::kInfinity), T(-vm::kInfinity),
+                         T(vm::kNan), T(1e30), T(-1e30), T(1e-30)};
     for (T a : special)
         for (T b : special) x.push_back(a), y.push_back(b);
     uint64_t state = 99;
@@ -126,8 +127,13 @@ void check_two(const char* name, double bound, F function, G exact) {
 }
 
 #define CHECK(T, W, name, bound) check<T>(#name, bound, [](T x) { return vm::vm_##name(x); }, [](T x) { return std::name(static_cast<W>(x)); })
-#define CHECK_AS(T, W, name, bound, expression) \
-    check<T>(#name, bound, [](T v) { return vm::vm_##name(v); }, [](T v) { W x = v; return static_cast<W>(expression); })
+#define CHECK_AS(T, W, name, bound, expression)             \
+    check<T>(                                               \
+        #name, bound, [](T v) { return vm::vm_##name(v); }, \
+        [](T v) {                                           \
+            W x = v;                                        \
+            return static_cast<W>(expression);              \
+        })
 #define CHECK2(T, W, name, bound) \
     check_two<T>(#name, bound, [](T x, T y) { return vm::vm_##name(x, y); }, [](T x, T y) { return std::name(static_cast<W>(x), static_cast<W>(y)); })
 
@@ -166,19 +172,23 @@ void check_float() {
     CHECK_AS(float, double, sigmoid, 3, x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)));
     CHECK_AS(float, double, softplus, 3, std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x))) + (x - x == 0 || x > 0 ? 0.0 : x < 0 ? 0.0 : x));
     CHECK_AS(float, double, log_sigmoid, 3, -(std::fmax(-x, 0.0) + std::log1p(std::exp(-std::fabs(x)))) + (x == x ? 0.0 : x));
-    check<float>("sin bounded", 2, [](float x) { return vm::vm_sin_bounded(std::fabs(x) < vm::kTrigBound ? x : 0.0f); },
-                 [](float x) { return std::sin(std::fabs(x) < vm::kTrigBound ? double(x) : 0.0); });
-    check<float>("cos bounded", 2, [](float x) { return vm::vm_cos_bounded(std::fabs(x) < vm::kTrigBound ? x : 0.0f); },
-                 [](float x) { return std::cos(std::fabs(x) < vm::kTrigBound ? double(x) : 0.0); });
-    check<float>("tan bounded", 2, [](float x) { return vm::vm_tan_bounded(std::fabs(x) < vm::kTrigBound ? x : 0.0f); },
-                 [](float x) { return std::tan(std::fabs(x) < vm::kTrigBound ? double(x) : 0.0); });
+    check<float>(
+        "sin bounded", 2, [](float x) { return vm::vm_sin_bounded(std::fabs(x) < vm::kTrigBound ? x : 0.0f); },
+        [](float x) { return std::sin(std::fabs(x) < vm::kTrigBound ? double(x) : 0.0); });
+    check<float>(
+        "cos bounded", 2, [](float x) { return vm::vm_cos_bounded(std::fabs(x) < vm::kTrigBound ? x : 0.0f); },
+        [](float x) { return std::cos(std::fabs(x) < vm::kTrigBound ? double(x) : 0.0); });
+    check<float>(
+        "tan bounded", 2, [](float x) { return vm::vm_tan_bounded(std::fabs(x) < vm::kTrigBound ? x : 0.0f); },
+        [](float x) { return std::tan(std::fabs(x) < vm::kTrigBound ? double(x) : 0.0); });
     CHECK2(float, double, pow, 2);
     CHECK2(float, double, atan2, 2);
     CHECK2(float, double, hypot, 2);
     CHECK2(float, double, fmod, 0);
     // Of positive numbers: elsewhere the sum may cancel, and the formula itself loses digits.
-    check_two<float>("logaddexp", 3, [](float x, float y) { return vm::vm_logaddexp(std::fabs(x), std::fabs(y)); },
-                     [](float x, float y) { return stable_logaddexp<double>(std::fabs(x), std::fabs(y)); });
+    check_two<float>(
+        "logaddexp", 3, [](float x, float y) { return vm::vm_logaddexp(std::fabs(x), std::fabs(y)); },
+        [](float x, float y) { return stable_logaddexp<double>(std::fabs(x), std::fabs(y)); });
 }
 
 void check_double() {
