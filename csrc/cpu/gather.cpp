@@ -66,8 +66,12 @@ Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index) {
     Tensor out = result(selected_sizes(input, dim, index), input.dtype(), input.device());
     if (out.is_meta() || out.numel() == 0) return out;
     Tensor whole = at_least_1d(out), table = at_least_1d(input);
-    std::optional<int64_t> bad = gather_walk(walk_along(table, whole, spread_index(places, whole.sizes(), dim), dim));
+    // The index is read once for each line of the result: it is checked once, beforehand.
+    std::optional<int64_t> bad = first_outside(places, table.sizes()[dim]);
     TAEDA_CHECK_KIND(Index, !bad, "index out of range in self: index ", *bad, " for dimension ", dim, " with size ", table.sizes()[dim]);
+    IndexWalk walk = walk_along(table, whole, spread_index(places, whole.sizes(), dim), dim);
+    walk.size = -1;
+    gather_walk(walk);
     return out;
 }
 

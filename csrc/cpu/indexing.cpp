@@ -30,8 +30,34 @@ struct Run {
 
 inline int64_t index_at(const char* p) { return *reinterpret_cast<const int64_t*>(p); }
 
+// Looks at all indices of a block first, without a branch, so that reading them is a loop without one.
+template <class T>
+bool gather_dense_run(const Run& run) {
+    constexpr int64_t kBlock = 1024;
+    T* out = reinterpret_cast<T*>(run.at[0]);
+    const char* table = run.at[1];
+    const auto* index = reinterpret_cast<const int64_t*>(run.at[2]);
+    const auto last = static_cast<int64_t>(std::min<uint64_t>(run.size, INT64_MAX)) - 1;
+    for (int64_t start = 0; start < run.n; start += kBlock) {
+        const int64_t n = std::min(kBlock, run.n - start);
+        if (run.size != ~uint64_t{0}) {
+            int64_t signs = 0;
+            for (int64_t k = start; k < start + n; ++k) signs |= index[k] | (last - index[k]);
+            if (signs < 0) return false;
+        }
+        if (run.step == sizeof(T)) {
+            const T* row = reinterpret_cast<const T*>(table);
+            for (int64_t k = start; k < start + n; ++k) out[k] = row[index[k]];
+        } else {
+            for (int64_t k = start; k < start + n; ++k) out[k] = *reinterpret_cast<const T*>(table + index[k] * run.step);
+        }
+    }
+    return true;
+}
+
 template <class T>
 bool gather_run(const Run& run) {
+    if (run.table == 0 && run.plain == sizeof(T) && run.index == sizeof(int64_t)) return gather_dense_run<T>(run);
     char* out = run.at[0];
     const char *table = run.at[1], *index = run.at[2];
     if (run.index == 0) {  // one row of the table
@@ -156,14 +182,6 @@ bool run_part(const LoopPlan& plan, int64_t begin, int64_t end, const IndexWalk&
     return good;
 }
 
-std::optional<int64_t> first_bad(const IndexWalk& walk) {
-    Tensor flat = contiguous(walk.index);
-    const int64_t* values = flat.data<int64_t>();
-    for (int64_t i = 0; i < flat.numel(); ++i)
-        if (values[i] < 0 || values[i] >= walk.size) return values[i];
-    return std::nullopt;
-}
-
 // The longest dimension along which two places never write the same element; -1 where there is none.
 int64_t dimension_to_divide(const IndexWalk& walk) {
     int64_t best = -1;
@@ -176,6 +194,14 @@ int64_t dimension_to_divide(const IndexWalk& walk) {
 
 }  // namespace
 
+std::optional<int64_t> first_outside(const Tensor& index, int64_t size) {
+    Tensor flat = contiguous(index);
+    const int64_t* values = flat.data<int64_t>();
+    for (int64_t i = 0, n = flat.numel(); i < n; ++i)
+        if (values[i] < 0 || values[i] >= size) return values[i];
+    return std::nullopt;
+}
+
 std::optional<int64_t> gather_walk(const IndexWalk& walk) {
     const Tensor operands[] = {walk.plain, walk.table, walk.index};
     LoopPlan plan = plan_loop(walk.index.sizes(), operands);
@@ -185,7 +211,7 @@ std::optional<int64_t> gather_walk(const IndexWalk& walk) {
     parallel_for(0, plan.numel, kGrain, [&](int64_t begin, int64_t end) {
         if (!run_part(plan, begin, end, walk, function, Combine::Assign)) good = false;
     });
-    return good ? std::nullopt : first_bad(walk);
+    return good ? std::nullopt : first_outside(walk.index, walk.size);
 }
 
 std::optional<int64_t> scatter_walk(const IndexWalk& walk, Combine how) {
@@ -210,7 +236,7 @@ std::optional<int64_t> scatter_walk(const IndexWalk& walk, Combine how) {
             run_whole(part);
         });
     }
-    return good ? std::nullopt : first_bad(walk);
+    return good ? std::nullopt : first_outside(walk.index, walk.size);
 }
 
 IndexWalk walk_along(const Tensor& table, const Tensor& plain, const Tensor& index, int64_t dim) {

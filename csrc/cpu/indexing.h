@@ -20,9 +20,12 @@ struct IndexWalk {
 
 enum class Combine : uint8_t { Assign, Add, Multiply, Min, Max };
 
-// Where an index is out of range the others are done all the same, and the first bad one comes back.
+// Where an index is out of range the first bad one comes back, and what was written elsewhere is not to be relied on.
 std::optional<int64_t> gather_walk(const IndexWalk& walk);
 std::optional<int64_t> scatter_walk(const IndexWalk& walk, Combine combine);
+
+// The first of int64 indices that is not in [0, size).
+std::optional<int64_t> first_outside(const Tensor& index, int64_t size);
 
 // The walk of `table` and `index` along one dimension; all three have the same number of dimensions, `index` the shape.
 IndexWalk walk_along(const Tensor& table, const Tensor& plain, const Tensor& index, int64_t dim);

@@ -8,7 +8,6 @@ namespace taeda::cpu {
 
 namespace {
 
-constexpr size_t kRadixFrom = 1024;
 
 uint64_t key_word(uint64_t entry) { return entry >> 32; }
 uint64_t key_word(const KeyedIndex64& entry) { return entry.key; }
@@ -38,16 +37,16 @@ void radix_sort(std::vector<E>& entries, std::vector<E>& scratch, int key_bytes)
 }
 
 template <class E>
-void sort_either(std::vector<E>& entries, std::vector<E>& scratch, int key_bytes) {
+void sort_either(std::vector<E>& entries, std::vector<E>& scratch, int key_bytes, size_t radix_from) {
     const size_t n = entries.size();
-    if (n >= kRadixFrom && n < (size_t{1} << 32)) radix_sort(entries, scratch, key_bytes);
+    if (n >= radix_from && n < (size_t{1} << 32)) radix_sort(entries, scratch, key_bytes);
     else std::sort(entries.begin(), entries.end());
 }
 
 }  // namespace
 
-void sort_entries(std::vector<uint64_t>& entries, std::vector<uint64_t>& scratch) { sort_either(entries, scratch, 4); }
-void sort_entries(std::vector<KeyedIndex64>& entries, std::vector<KeyedIndex64>& scratch) { sort_either(entries, scratch, 8); }
+void sort_entries(std::vector<uint64_t>& entries, std::vector<uint64_t>& scratch) { sort_either(entries, scratch, 4, 256); }
+void sort_entries(std::vector<KeyedIndex64>& entries, std::vector<KeyedIndex64>& scratch) { sort_either(entries, scratch, 8, 1024); }
 
 Lines::Lines(const Tensor& t, int64_t dim) {
     count = 1;

@@ -4,6 +4,7 @@
 // either way.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -69,12 +70,84 @@ void make_entries(const T* line, int64_t stride, int64_t n, bool reversed, std::
     }
 }
 
+// The `k` least entries of a line, in no order. Elements that cannot be among them are not even stored.
+template <class T>
+void least_entries(const T* line, int64_t stride, int64_t n, int64_t k, bool reversed, std::vector<entry_t<T>>& entries) {
+    using Key = sort_key_t<T>;
+    const int64_t room = 2 * k + 32;
+    if (k == 0 || n <= room) {
+        make_entries(line, stride, n, reversed, entries);
+        if (k > 0 && k < n) std::nth_element(entries.begin(), entries.begin() + (k - 1), entries.end());
+        return;
+    }
+    make_entries(line, stride, room, reversed, entries);
+    int64_t held = room;
+    Key limit = 0;
+    auto shrink = [&] {
+        std::nth_element(entries.begin(), entries.begin() + (k - 1), entries.begin() + held);
+        limit = Entry<Key>::key(entries[static_cast<size_t>(k - 1)]);
+        held = k;
+    };
+    shrink();
+    for (int64_t i = room; i < n; ++i) {
+        Key key = sort_key(line[i * stride]);
+        if (reversed) key = static_cast<Key>(~key);
+        if (key >= limit) continue;  // of equal elements the first stay
+        entries[static_cast<size_t>(held++)] = Entry<Key>::make(key, i);
+        if (held == room) shrink();
+    }
+    shrink();
+}
+
 // Sorts by key, then place. `scratch` is working space.
 void sort_entries(std::vector<uint64_t>& entries, std::vector<uint64_t>& scratch);
 void sort_entries(std::vector<KeyedIndex64>& entries, std::vector<KeyedIndex64>& scratch);
 
-// Calls f(first element, stride in elements, number of the line) for each line of `t` along `dim`, in several threads.
-// `lines` counts in the order of the other dimensions, row-major.
+// One line in order. Eight-byte elements that lie within 2^32 of each other (most integers do) are sorted as four-byte ones.
+template <class T>
+class LineSorter {
+public:
+    void sort(const T* line, int64_t stride, int64_t n, bool reversed) {
+        using Key = sort_key_t<T>;
+        if constexpr (sizeof(Key) == 4) {
+            make_entries(line, stride, n, reversed, narrow_);
+        } else {
+            Key low = ~Key{0}, high = 0;
+            for (int64_t i = 0; i < n; ++i) {
+                const Key key = sort_key(line[i * stride]);
+                low = std::min(low, key);
+                high = std::max(high, key);
+            }
+            is_narrow_ = n < (int64_t{1} << 32) && (n == 0 || high - low <= 0xffffffffu);
+            if (!is_narrow_) {
+                make_entries(line, stride, n, reversed, wide_);
+                return sort_entries(wide_, wide_scratch_);
+            }
+            narrow_.resize(static_cast<size_t>(n));
+            for (int64_t i = 0; i < n; ++i) {
+                const Key key = sort_key(line[i * stride]);
+                narrow_[static_cast<size_t>(i)] = Entry<uint32_t>::make(static_cast<uint32_t>(reversed ? high - key : key - low), i);
+            }
+        }
+        sort_entries(narrow_, narrow_scratch_);
+    }
+
+    int64_t index(int64_t k) const {
+        const auto at = static_cast<size_t>(k);
+        return is_narrow_ ? Entry<uint32_t>::index(narrow_[at]) : wide_[at].index;
+    }
+    bool equals_previous(int64_t k) const {
+        const auto at = static_cast<size_t>(k);
+        return is_narrow_ ? narrow_[at] >> 32 == narrow_[at - 1] >> 32 : wide_[at].key == wide_[at - 1].key;
+    }
+
+private:
+    bool is_narrow_ = true;
+    std::vector<uint64_t> narrow_, narrow_scratch_;
+    std::vector<KeyedIndex64> wide_, wide_scratch_;
+};
+
+// The lines of `t` along `dim`, counted in the row-major order of the other dimensions.
 struct Lines {
     Lines(const Tensor& t, int64_t dim);
     int64_t offset_of(int64_t line) const;  // in elements, of the line's first element

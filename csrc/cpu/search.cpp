@@ -102,20 +102,20 @@ struct Groups {
     Tensor inverse;                 // the group of each place
 };
 
-// Groups neighbours in `order` (place k of the walk -> element) that `same` calls equal.
+// Groups neighbours in `order` (place k of the walk -> element) where same(k) says that k belongs to the one before. The
+// inverse is only written where it is wanted: it goes to random places.
 template <class Order, class Same>
-Groups group_neighbours(int64_t n, IntList inverse_sizes, Order&& order, Same&& same) {
+Groups group_neighbours(int64_t n, IntList inverse_sizes, bool with_inverse, Order&& order, Same&& same) {
     Groups groups;
-    groups.inverse = taeda::empty(inverse_sizes, DType::Int64);
+    groups.inverse = taeda::empty(with_inverse ? Shape(inverse_sizes) : Shape{0}, DType::Int64);
     int64_t* inverse = groups.inverse.data<int64_t>();
     for (int64_t k = 0; k < n; ++k) {
-        const int64_t at = order(k);
-        if (k == 0 || !same(order(k - 1), at)) {
-            groups.firsts.push_back(at);
+        if (k == 0 || !same(k)) {
+            groups.firsts.push_back(order(k));
             groups.counts.push_back(0);
         }
         ++groups.counts.back();
-        inverse[at] = static_cast<int64_t>(groups.firsts.size()) - 1;
+        if (with_inverse) inverse[order(k)] = static_cast<int64_t>(groups.firsts.size()) - 1;
     }
     return groups;
 }
@@ -132,11 +132,12 @@ inline bool equal_values(T a, T b) {
     else return a == b;
 }
 
+template <class T>
 std::tuple<Tensor, Tensor, Tensor> finish_flat(const Tensor& flat, const Groups& groups) {
     Tensor values = taeda::empty(Shape{static_cast<int64_t>(groups.firsts.size())}, flat.dtype());
-    const size_t width = flat.item_size();
-    for (size_t i = 0; i < groups.firsts.size(); ++i)
-        std::memcpy(static_cast<char*>(values.data()) + i * width, static_cast<const char*>(flat.data()) + groups.firsts[i] * static_cast<int64_t>(width), width);
+    T* to = values.data<T>();
+    const T* from = flat.data<T>();
+    for (size_t i = 0; i < groups.firsts.size(); ++i) to[i] = from[groups.firsts[i]];
     return {values, groups.inverse, from_vector(groups.counts)};
 }
 
@@ -175,25 +176,28 @@ std::tuple<Tensor, Tensor, Tensor> finish_rows(const Tensor& input, int64_t dim,
 
 }  // namespace
 
-std::tuple<Tensor, Tensor, Tensor> _unique(const Tensor& input) {
+std::tuple<Tensor, Tensor, Tensor> _unique(const Tensor& input, bool return_inverse) {
     Tensor flat = views::view(contiguous(input), Shape{-1});
     const int64_t n = flat.numel();
+    ReleaseHostLock unlocked(n > 4096);
     return visit_ordered(input.dtype(), "unique", [&]<class T>(Tag<T>) {
         const T* values = flat.data<T>();
-        std::vector<entry_t<T>> entries, scratch;
-        make_entries(values, 1, n, false, entries);
-        sort_entries(entries, scratch);
-        auto order = [&](int64_t k) { return Entry<sort_key_t<T>>::index(entries[static_cast<size_t>(k)]); };
-        return finish_flat(flat, group_neighbours(n, input.sizes(), order, [&](int64_t a, int64_t b) { return equal_values(values[a], values[b]); }));
+        LineSorter<T> sorter;
+        sorter.sort(values, 1, n, false);
+        auto order = [&](int64_t k) { return sorter.index(k); };
+        // Every NaN is a value of its own; all of them have one key.
+        auto same = [&](int64_t k) { return sorter.equals_previous(k) && (!is_floating_v<T> || equal_values(values[order(k)], values[order(k)])); };
+        return finish_flat<T>(flat, group_neighbours(n, input.sizes(), return_inverse, order, same));
     });
 }
 
-std::tuple<Tensor, Tensor, Tensor> _unique_consecutive(const Tensor& input) {
+std::tuple<Tensor, Tensor, Tensor> _unique_consecutive(const Tensor& input, bool return_inverse) {
     Tensor flat = views::view(contiguous(input), Shape{-1});
+    ReleaseHostLock unlocked(flat.numel() > 4096);
     return visit_ordered(input.dtype(), "unique", [&]<class T>(Tag<T>) {
         const T* values = flat.data<T>();
-        return finish_flat(flat, group_neighbours(flat.numel(), input.sizes(), [](int64_t k) { return k; },
-                                                  [&](int64_t a, int64_t b) { return equal_values(values[a], values[b]); }));
+        auto same = [&](int64_t k) { return equal_values(values[k - 1], values[k]); };
+        return finish_flat<T>(flat, group_neighbours(flat.numel(), input.sizes(), return_inverse, [](int64_t k) { return k; }, same));
     });
 }
 
@@ -213,12 +217,13 @@ std::tuple<Tensor, Tensor, Tensor> _unique_dim(const Tensor& input, int64_t dim,
                 }
                 return false;
             });
-        auto same = [&](int64_t a, int64_t b) {
+        auto same = [&](int64_t k) {
+            const int64_t a = order[static_cast<size_t>(k - 1)], b = order[static_cast<size_t>(k)];
             for (int64_t j = 0; j < m; ++j)
                 if (!equal_values(values[a * m + j], values[b * m + j])) return false;
             return true;
         };
-        return finish_rows(input, dim, rows, group_neighbours(n, Shape{n}, [&](int64_t k) { return order[static_cast<size_t>(k)]; }, same));
+        return finish_rows(input, dim, rows, group_neighbours(n, Shape{n}, true, [&](int64_t k) { return order[static_cast<size_t>(k)]; }, same));
     });
 }
 
@@ -272,16 +277,20 @@ Tensor bincount(const Tensor& input, const Tensor& weights, int64_t minlength) {
     TAEDA_CHECK_KIND(NotImplemented, is_integral(input.dtype(), false), "\"bincount_cpu\" not implemented for '", scalar_type_name(input.dtype()), "'");
     TAEDA_CHECK(input.dim() == 1, "bincount only supports 1-d non-negative integral inputs.");
     TAEDA_CHECK(!weights.defined() || (weights.dim() == 1 && weights.numel() == input.numel()), "weights should be 1-d and have the same length as input");
+    TAEDA_CHECK_KIND(NotImplemented, !input.is_meta(), "bincount: a meta tensor has no values, so that the result has no shape");
     Tensor places = contiguous(to_dtype(input, DType::Int64));
     const int64_t* at = places.data<int64_t>();
-    int64_t length = minlength;
-    for (int64_t i = 0; i < places.numel(); ++i) {
-        TAEDA_CHECK(at[i] >= 0, "bincount only supports 1-d non-negative integral inputs.");
-        length = std::max(length, at[i] + 1);
+    int64_t least = 0, most = -1;
+    for (int64_t i = 0, n = places.numel(); i < n; ++i) {
+        least = std::min(least, at[i]);
+        most = std::max(most, at[i]);
     }
+    TAEDA_CHECK(least >= 0, "bincount only supports 1-d non-negative integral inputs, got ", least);
+    const int64_t length = std::max(minlength, most + 1);
     if (!weights.defined()) {
         Tensor out = zeros(Shape{length}, DType::Int64);
-        for (int64_t i = 0; i < places.numel(); ++i) ++out.data<int64_t>()[at[i]];
+        int64_t* counts = out.data<int64_t>();
+        for (int64_t i = 0, n = places.numel(); i < n; ++i) ++counts[at[i]];
         return out;
     }
     const DType dtype = weights.dtype() == DType::Float32 ? DType::Float32 : DType::Float64;

@@ -70,24 +70,19 @@ std::tuple<Tensor, Tensor> sort(const Tensor& input, int64_t dim, bool descendin
     const int64_t n = input.dim() ? input.sizes()[dim] : 1;
     visit_ordered(input.dtype(), "sort", [&]<class T>(Tag<T>) {
         for_each_line<T>(input, dim, values, indices, [&](int64_t begin, int64_t end, auto&& line_at) {
-            std::vector<entry_t<T>> entries, scratch;
+            LineSorter<T> sorter;
             const int64_t stride = input.dim() ? input.strides()[dim] : 1;
             for (int64_t line = begin; line < end; ++line) {
                 auto [from, to] = line_at(line);
-                make_entries(from, stride, n, descending, entries);
-                sort_entries(entries, scratch);
+                sorter.sort(from, stride, n, descending);
                 for (int64_t k = 0; k < n; ++k) {
-                    int64_t place = Entry<sort_key_t<T>>::index(entries[static_cast<size_t>(k)]);
+                    int64_t place = sorter.index(k);
                     to.put(k, from[place * stride], place);
                 }
             }
         });
     });
     return {values, indices};
-}
-
-std::tuple<Tensor, Tensor> sort_stable(const Tensor& input, std::optional<bool>, int64_t dim, bool descending) {
-    return sort(input, dim, descending, true);
 }
 
 Tensor argsort(const Tensor& input, int64_t dim, bool descending, bool stable) {
@@ -110,8 +105,7 @@ std::tuple<Tensor, Tensor> topk(const Tensor& input, int64_t k, int64_t dim, boo
             const int64_t stride = input.dim() ? input.strides()[dim] : 1;
             for (int64_t line = begin; line < end; ++line) {
                 auto [from, to] = line_at(line);
-                make_entries(from, stride, n, largest, entries);
-                if (k < n) std::nth_element(entries.begin(), entries.begin() + k, entries.end());
+                least_entries(from, stride, n, k, largest, entries);
                 if (sorted) std::sort(entries.begin(), entries.begin() + k);
                 for (int64_t j = 0; j < k; ++j) {
                     int64_t place = Entry<sort_key_t<T>>::index(entries[static_cast<size_t>(j)]);
@@ -203,24 +197,21 @@ std::tuple<Tensor, Tensor> mode(const Tensor& input, int64_t dim, bool keepdim) 
     if (values.is_meta() || values.numel() == 0) return drop_dim(values, indices, dim, keepdim);
     const int64_t n = input.dim() ? input.sizes()[dim] : 1;
     visit_ordered(input.dtype(), "mode", [&]<class T>(Tag<T>) {
-        using E = Entry<sort_key_t<T>>;
         for_each_line<T>(input, dim, values, indices, [&](int64_t begin, int64_t end, auto&& line_at) {
-            std::vector<entry_t<T>> entries, scratch;
+            LineSorter<T> sorter;
             const int64_t stride = input.dim() ? input.strides()[dim] : 1;
             for (int64_t line = begin; line < end; ++line) {
                 auto [from, to] = line_at(line);
-                make_entries(from, stride, n, false, entries);
-                sort_entries(entries, scratch);
+                sorter.sort(from, stride, n, false);
                 int64_t best_length = 0, best_last = 0, run = 0;
                 for (int64_t i = 0; i < n; ++i) {
-                    const auto at = static_cast<size_t>(i);
-                    run = i > 0 && E::key(entries[at]) == E::key(entries[at - 1]) ? run + 1 : 1;
+                    run = i > 0 && sorter.equals_previous(i) ? run + 1 : 1;
                     if (run > best_length) {
                         best_length = run;
                         best_last = i;
                     }
                 }
-                int64_t place = E::index(entries[static_cast<size_t>(best_last)]);
+                int64_t place = sorter.index(best_last);
                 to.put(0, from[place * stride], place);
             }
         });

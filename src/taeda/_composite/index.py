@@ -222,7 +222,7 @@ def unique(
         return_counts: also return how often each occurs.
         dim: compare the slices along this dimension; by default single elements.
     """
-    made = taeda._C._unique(input) if dim is None else taeda._C._unique_dim(input, dim, False)
+    made = taeda._C._unique(input, return_inverse) if dim is None else taeda._C._unique_dim(input, dim, False)
     return _chosen(made, return_inverse, return_counts)
 
 
@@ -237,5 +237,7 @@ def unique_consecutive(
         return_counts: also return how often each occurs in a row.
         dim: compare the slices along this dimension; by default single elements.
     """
-    made = taeda._C._unique_consecutive(input) if dim is None else taeda._C._unique_dim(input, dim, True)
+    made = (
+        taeda._C._unique_consecutive(input, return_inverse) if dim is None else taeda._C._unique_dim(input, dim, True)
+    )
     return _chosen(made, return_inverse, return_counts)

@@ -119,8 +119,16 @@ op(
         right: a value equal to a limit belongs to the bucket above it; by default to the one below.
     """,
 )
-op("_unique(Tensor input) -> (Tensor output, Tensor inverse, Tensor counts)", where="_C", out=False)
-op("_unique_consecutive(Tensor input) -> (Tensor output, Tensor inverse, Tensor counts)", where="_C", out=False)
+op(
+    "_unique(Tensor input, bool return_inverse) -> (Tensor output, Tensor inverse, Tensor counts)",
+    where="_C",
+    out=False,
+)
+op(
+    "_unique_consecutive(Tensor input, bool return_inverse) -> (Tensor output, Tensor inverse, Tensor counts)",
+    where="_C",
+    out=False,
+)
 op(
     "_unique_dim(Tensor input, int dim, bool consecutive) -> (Tensor output, Tensor inverse, Tensor counts)",
     where="_C",
