@@ -87,6 +87,7 @@ TensorList where_nonzero(const Tensor& condition) {
 }
 
 Tensor masked_select(const Tensor& input, const Tensor& mask) {
+    TAEDA_CHECK_KIND(NotImplemented, !input.is_meta() && !mask.is_meta(), "masked_select: a meta tensor has no values, so that the result has no shape");
     Tensor flags = bool_mask("masked_select", mask);
     Shape shape = broadcast_shapes(input.sizes(), mask.sizes());
     Tensor values = contiguous(expand_to(input, shape));
@@ -132,6 +133,7 @@ Tensor masked_scatter_(const Tensor& self, const Tensor& mask, const Tensor& sou
     TAEDA_CHECK(is_expandable_to(mask.sizes(), self.sizes()), "The size of tensor a ", shape_text(self.sizes()), " must match the size of tensor b ",
                 shape_text(mask.sizes()), ": the mask cannot be broadcast to the tensor");
     Tensor flags = contiguous(expand_to(bool_mask("masked_scatter_", mask), self.sizes())), values = contiguous(source);
+    if (self.is_meta()) return self;
     std::vector<int64_t> starts = chunk_starts(flags.data<bool>(), flags.numel());
     TAEDA_CHECK(starts.back() <= source.numel(), "Number of elements of source < number of ones in mask: ", source.numel(), " < ", starts.back());
     Tensor dense = self.is_contiguous() ? self : contiguous(self);
