@@ -96,14 +96,14 @@ TAEDA_VM T vm_trunc_divide(T x, T y) { return vm_trunc(x / y); }
 // Python's modulo: the sign of the divisor.
 template <PwReal T>
 inline T vm_remainder(T x, T y) {
-    T rest = std::fmod(x, y);
+    T rest = vm_fmod(x, y);
     return rest != T(0) && (rest < T(0)) != (y < T(0)) ? rest + y : rest;
 }
 // Python's //: from the remainder, because the rounded quotient can be a whole number too high.
 template <PwReal T>
 inline T vm_floor_divide(T x, T y) {
     if (y == T(0)) return x / y;
-    T rest = std::fmod(x, y), quotient = (x - rest) / y;
+    T rest = vm_fmod(x, y), quotient = (x - rest) / y;
     if (rest != T(0) && (y < T(0)) != (rest < T(0))) quotient -= T(1);
     if (quotient == T(0)) return std::copysign(T(0), x / y);
     T whole = std::floor(quotient);

@@ -166,24 +166,17 @@ def pointwise(
     Raises:
         ValueError: the row contradicts itself, or uses an atom that has no derivative without giving a gradient.
     """
-    schema = registry.parse_schema(text if "->" in text else text + " -> Tensor")
-    operand_types = ("Tensor", "Operand")
-    inputs = tuple(argument.name for argument in schema.arguments if argument.type in operand_types)
-    attributes = tuple(argument.name for argument in schema.arguments if argument.type not in operand_types)
+    text = text if "->" in text else text + " -> Tensor"
+    schema = registry.parse_schema(text)
+    inputs = tuple(argument.name for argument in schema.arguments if argument.type in ("Tensor", "Operand"))
+    attributes = tuple(argument.name for argument in schema.arguments if argument.name not in inputs)
     _check_row(schema, expression, inputs, attributes, types, rule)
     kinds = frozenset(types.split())
     gradients = {name: Gradient(None) for name in inputs}
     if differentiable and not expression.is_bool and kinds & {"float", "complex"}:
-        gradients = _gradients(
-            schema.name,
-            expression,
-            complex_expression,
-            inputs,
-            conditions + underived,
-            kinds,
-            grad or {},
-            vjp or {},
-            complex_vjp or {},
+        given = (grad or {}, vjp or {}, complex_vjp or {})
+        gradients |= _gradients(
+            schema.name, expression, complex_expression, kinds, given, inputs, conditions + underived
         )
     definition = PointwiseDef(
         index=len(TABLE),
@@ -200,19 +193,47 @@ def pointwise(
         check=check,
         edges=dict(edges or {}),
     )
+    private = where.startswith("_C")
     row = registry.op(
-        text if "->" in text else text + " -> Tensor",
+        text,
         where=where,
-        inplace=inplace and not where.startswith("_C"),
+        inplace=inplace and not private,
         out=out,
         overload=overload,
-        doc=doc,
+        doc=doc if private else _documentation(doc, schema, definition),
         pointwise=definition,
         alias=(alias,) if isinstance(alias, str) else alias,
     )
     row.module = sys._getframe(1).f_globals["__name__"].rsplit(".", 1)[-1]  # the table's file, not this one
     TABLE.append(row)
     return row
+
+
+_RESULTS = {
+    "same": "in the dtype that the operands promote to",
+    "to_float": "floating-point (integers count as the default dtype)",
+    "to_bool": "bool",
+    "real_part": "in the operands' dtype, real where that is complex",
+    "to_complex": "complex",
+}
+
+
+def _documentation(doc: str, schema: registry.Schema, definition: PointwiseDef) -> str:
+    """A row's sentences, followed by what the schema already says: arguments, defaults, the result."""
+    if not doc:
+        return doc
+    lines = [doc, "", "Args:"]
+    for argument in schema.arguments:
+        if argument.name in definition.conditions:
+            kind = "a bool tensor"
+        elif argument.name in definition.inputs:
+            kind = "a tensor" if argument.type == "Tensor" else "a tensor or a number"
+        else:
+            kind = {"int": "a whole number", "float?": "a number or None"}.get(argument.type, "a number")
+        default = f", default: {argument.default}" if argument.default is not None else ""
+        lines.append(f"    {argument.name}: {kind}{default}.")
+    shape = "of the operands' broadcast shape" if len(definition.inputs) > 1 else "of the same shape"
+    return "\n".join([*lines, "", f"Returns: a tensor {shape}, {_RESULTS[definition.rule]}."])
 
 
 def _check_row(
@@ -244,18 +265,16 @@ def _gradients(
     name: str,
     expression: Expr,
     complex_expression: Expr | None,
+    kinds: frozenset[str],
+    given: tuple[dict[str, Expr | Number], dict[str, Expr], dict[str, Expr]],
     inputs: tuple[str, ...],
     without: tuple[str, ...],
-    kinds: frozenset[str],
-    grad: dict[str, Expr | Number],
-    vjp: dict[str, Expr],
-    complex_vjp: dict[str, Expr],
 ) -> dict[str, Gradient]:
     """Each operand's gradient: given, or derived from the expression."""
+    grad, vjp, complex_vjp = given
     found: dict[str, Gradient] = {}
     for operand in inputs:
         if operand in without:
-            found[operand] = Gradient(None)
             continue
         factor = as_expr(grad[operand]) if operand in grad else None
         if factor is None and (operand not in vjp or ("complex" in kinds and operand not in complex_vjp)):
