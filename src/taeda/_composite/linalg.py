@@ -22,7 +22,6 @@ __all__ = [
     "multi_dot",
     "outer",
     "tensordot",
-    "trace",
     "vecdot",
 ]
 
@@ -179,14 +178,6 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     right = b.permute(second + b_kept).reshape(n_inner, n_columns)
     sizes = [a.shape[dim] for dim in a_kept] + [b.shape[dim] for dim in b_kept]
     return _into(taeda.mm(left, right).reshape(sizes), out)
-
-
-@public("torch", "Tensor")
-def trace(input: Tensor) -> Tensor:
-    """Return the sum of the elements on the diagonal of a matrix."""
-    if input.dim() != 2:
-        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.dim()}")
-    return input.diagonal().sum()
 
 
 @public("linalg", name="matmul")

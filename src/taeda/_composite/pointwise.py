@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = [
     "allclose",
     "conj",
-    "equal",
     "expit",
     "float_power",
     "float_power_",
@@ -316,12 +315,3 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Return whether all elements are close; see :func:`isclose`."""
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
-
-
-@public("torch", "Tensor")
-def equal(input: Tensor, other: Tensor) -> bool:
-    """Return whether both tensors have the same shape and the same elements. NaN equals nothing."""
-    if input.shape != other.shape:
-        return False
-    with taeda.no_grad():
-        return bool((input == other).all())

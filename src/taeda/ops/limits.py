@@ -1,0 +1,48 @@
+"""What operations cannot do, and why: the reasons that ``taeda.ops.capabilities`` cannot derive from a row.
+
+By capability, then reason, then the keys of the rows. A row that is in none of these lists, and whose form settles nothing, can.
+"""
+
+from __future__ import annotations
+
+_ORDER = "complex numbers have no order"
+_REAL = "defined for real numbers only, as in PyTorch"
+_VALUES = "the result's shape, or the result, is read from the elements"
+
+LIMITS: dict[str, dict[str, str]] = {
+    "meta": {
+        _VALUES: "bincount equal histc masked_select multinomial where.nonzero",
+    },
+    "gradient": {
+        "the result holds indices": "argmax argmin argsort searchsorted bucketize where.nonzero",
+        "the result is bool": "any all equal",
+        "the result counts elements": "count_nonzero bincount histc",
+        "PyTorch gives none with reduce=; scatter_reduce has one": "scatter.reduce_old scatter.value_reduce",
+        "the bits are read as another type": "view.dtype",
+        "cutting the history is its purpose": "detach",
+        "it changes the tensor's memory, not its values": "resize_ resize_as_",
+    },
+    "in-place": {},
+    "half": {
+        "it gives integers": "tril_indices triu_indices",
+        "the input is complex": "view_as_real imag",
+    },
+    "complex": {
+        _ORDER: "amax amin max max.dim max.other min min.dim min.other aminmax argmax argmin sort argsort topk kthvalue "
+        "median median.dim nanmedian nanmedian.dim mode searchsorted bucketize histc logsumexp",
+        _REAL: "arange arange.start linspace logspace range scatter_reduce layer_norm native_layer_norm group_norm rms_norm "
+        "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d nansum nanmean "
+        "softmax log_softmax native_dropout_backward",
+        "it draws real numbers": "randint randint.low randint_like randint_like.low bernoulli multinomial",
+        "it gives integers": "tril_indices triu_indices bincount randperm",
+        "it makes complex numbers out of real ones": "view_as_complex",
+    },
+}
+
+
+def reason(capability: str, key: str) -> str:
+    """Why the row named ``key`` lacks a capability, or ""."""
+    for text, keys in LIMITS.get(capability, {}).items():
+        if key in keys.split():
+            return text
+    return ""
