@@ -224,9 +224,10 @@ template <class T>
 inline bool all_equal(const T* values, int64_t n, double value) {
     const T wanted = static_cast<T>(value);
     if (static_cast<double>(wanted) != value) return false;
-    bool same = true;
-    for (int64_t i = 0; i < n; ++i) same &= values[i] == wanted;
-    return same && n > 0;
+    if (n == 0 || values[0] != wanted || values[n - 1] != wanted) return false;
+    BitsOf<T> differ = 0;  // as wide as the elements, or the loop is not vectorised
+    for (int64_t i = 0; i < n; ++i) differ |= static_cast<BitsOf<T>>(values[i] != wanted);
+    return differ == 0;
 }
 
 }  // namespace taeda::cpu::TAEDA_ISA

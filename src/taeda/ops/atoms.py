@@ -358,8 +358,9 @@ def square(x: Expr) -> Expr:
 
 
 def clamp(x: Expr, low: Expr | Number, high: Expr | Number) -> Expr:
-    """min(max(x, low), high), NaN kept; for values only: an operation states its own convention at the borders."""
-    return minimum(maximum(x, low), high)
+    """``x`` limited to borders that are numbers and not NaN; NaN is kept. An operation states its own gradient there."""
+    above = where(x < low, low, x)
+    return where(above > high, high, above)
 
 
 def erf_cdf(x: Expr) -> Expr:

@@ -240,7 +240,7 @@ pointwise(
 low, high = variable("min"), variable("max")
 pointwise(
     "clamp(Tensor input, Operand min, Operand max)",
-    a.clamp(x, low, high),
+    a.minimum(a.maximum(x, low), high),  # NaN where a limit is NaN, too
     types="bool int uint float",
     grad={
         "input": where((x >= low) & (x <= high), 1, 0),
