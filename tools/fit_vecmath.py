@@ -56,7 +56,9 @@ def _alternation(errors: list[tuple[mp.mpf, mp.mpf]], count: int) -> list[mp.mpf
     return [x for _, x in extremes] if len(extremes) == count else None
 
 
-def show(name: str, function: Function, weight: Function, low: float, high: float, degree: int, *, is_float: bool) -> None:
+def show(
+    name: str, function: Function, weight: Function, low: float, high: float, degree: int, *, is_float: bool
+) -> None:
     """Prints one fit as C++ literals."""
     coefficients, worst = remez(function, weight, low, high, degree)
     suffix, digits = ("f", 9) if is_float else ("", 17)
@@ -89,7 +91,9 @@ def _logarithms() -> None:
     show("log", log, lambda f: f**2 + mp.mpf("1e-30"), low, high, 8, is_float=True)
     # log((1+s)/(1-s)) = 2s + s^3 * p(s^2)
     ratio = _series(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, 2)
-    show("log by a ratio", ratio, lambda z: z + mp.mpf("1e-30"), 0, (3 - 2 * mp.sqrt(2)) ** 2 * 1.0001, 6, is_float=False)
+    show(
+        "log by a ratio", ratio, lambda z: z + mp.mpf("1e-30"), 0, (3 - 2 * mp.sqrt(2)) ** 2 * 1.0001, 6, is_float=False
+    )
     log2 = _series(lambda z: 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) / mp.log(2), 2)
     show("log2 for pow", log2, lambda z: mp.mpf(1), 0, (3 - 2 * mp.sqrt(2)) ** 2 * 1.0001, 5, is_float=False)
 
@@ -129,7 +133,15 @@ def _errors() -> None:
         x = 4 * (1 + t) / (1 - t)
         return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
 
-    show("erfcx (1+2x), t=(x-4)/(x+4)", scaled, lambda t: 1 / scaled(t), -1, (mp.mpf("10.5") - 4) / mp.mpf("14.5"), 13, is_float=False)
+    show(
+        "erfcx (1+2x), t=(x-4)/(x+4)",
+        scaled,
+        lambda t: 1 / scaled(t),
+        -1,
+        (mp.mpf("10.5") - 4) / mp.mpf("14.5"),
+        13,
+        is_float=False,
+    )
 
 
 if __name__ == "__main__":
