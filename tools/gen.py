@@ -132,7 +132,14 @@ def kernel_type(argument) -> str:
     if is_int_list(base):
         return "std::optional<IntList>" if argument.is_optional else "IntList"
     if argument.is_optional and base not in ("Tensor", "Operand", "Generator", "Tensor[]"):
-        inner = {"Scalar": "Scalar", "int": "int64_t", "float": "double", "bool": "bool", "str": "std::string", "ScalarType": "DType"}.get(base, base)
+        inner = {
+            "Scalar": "Scalar",
+            "int": "int64_t",
+            "float": "double",
+            "bool": "bool",
+            "str": "std::string",
+            "ScalarType": "DType",
+        }.get(base, base)
         if base == "float[]":
             inner = "std::span<const double>"
         return f"std::optional<{inner}>"
@@ -233,12 +240,19 @@ def vjp_function(row, registry):
             pieces.append(f"    if (node.needs({k})) put(node, out, {k}, {code});")
         else:
             anyone = " || ".join(f"node.needs({names.index(target)})" for target in targets)
-            puts = "".join(f"\n        if (node.needs({names.index(t)})) put(node, out, {names.index(t)}, get_nth<{k}>(made));" for k, t in enumerate(targets))
+            puts = "".join(
+                f"\n        if (node.needs({names.index(t)})) put(node, out, {names.index(t)}, get_nth<{k}>(made));"
+                for k, t in enumerate(targets)
+            )
             pieces.append(f"    if ({anyone}) {{\n        auto made = {code};{puts}\n    }}")
     body = "\n".join(pieces)
     prologue = []
     if len(row.schema.results) == 1:
-        prologue.append("    const auto& g = grads;" if row.schema.results[0].type == "Tensor[]" else "    const Tensor& g = grads[0];")
+        prologue.append(
+            "    const auto& g = grads;"
+            if row.schema.results[0].type == "Tensor[]"
+            else "    const Tensor& g = grads[0];"
+        )
         prologue.append("    (void)g;")
     else:
         for k, result in enumerate(row.schema.results):
@@ -253,7 +267,9 @@ def vjp_function(row, registry):
                 saved_arguments |= 1 << k
         else:
             k, result = translator.results[name]
-            prologue.append(f"    const auto a_{name} = node.{'result_list' if result.type == 'Tensor[]' else 'result'}({k});")
+            prologue.append(
+                f"    const auto a_{name} = node.{'result_list' if result.type == 'Tensor[]' else 'result'}({k});"
+            )
             saved_results |= 1 << k
     code = f"void vjp_{ident(row)}(const OpNode& node, const TensorList& grads, const std::vector<bool>&, TensorList& out) {{\n"
     code += "\n".join(prologue) + "\n" + body + "\n}"
@@ -329,8 +345,7 @@ def table_row(row, index: int, overload_index: int, masks, pointwise_index) -> s
     kernel = "nullptr" if from_pointwise else f"shim_{ident(row)}"
     inplace_kernel = f"shim_inplace_{ident(row)}" if row.inplace == "own" else "nullptr"
     flags = ", ".join(
-        "true" if flag else "false"
-        for flag in (bool(row.inplace), row.out, row.view, row.factory, is_writer(row))
+        "true" if flag else "false" for flag in (bool(row.inplace), row.out, row.view, row.factory, is_writer(row))
     )
     spans = (
         f"kArguments_{ident(row)}" if arguments else "std::span<const Argument>()",
@@ -338,7 +353,7 @@ def table_row(row, index: int, overload_index: int, masks, pointwise_index) -> s
         f"kResultLists_{ident(row)}" if results else "std::span<const bool>()",
     )
     return (
-        f"    {{{c_string(row.name)}, {c_string(row.key)}, {c_string(row.overload)}, \"{camel(row.name)}Backward{overload_index}\", {c_string(row.text)},\n"
+        f'    {{{c_string(row.name)}, {c_string(row.key)}, {c_string(row.overload)}, "{camel(row.name)}Backward{overload_index}", {c_string(row.text)},\n'
         f"     {c_string(' '.join(row.where))}, {c_string(' '.join(row.alias))}, {c_string(row.doc)}, {', '.join(spans)},\n"
         f"     {differentiable}ull, {flags}, {kernel}, {inplace_kernel}, {f'vjp_{ident(row)}' if row.vjp else 'nullptr'},\n"
         f"     {saved_arguments}ull, {saved_results}ull, {inputs}ull, "
@@ -356,7 +371,10 @@ def argument_array(row) -> str:
         base = argument.base
         kind = "IntList" if is_int_list(base) else ENUM[base]
         size = int(base[4:-1]) if is_int_list(base) and base != "int[]" else 0
-        flags = ", ".join("true" if flag else "false" for flag in (argument.is_optional, argument.keyword_only, argument.default is not None))
+        flags = ", ".join(
+            "true" if flag else "false"
+            for flag in (argument.is_optional, argument.keyword_only, argument.default is not None)
+        )
         lines.append(f'    {{"{argument.name}", ArgType::{kind}, {flags}, {size}, {boxed_default(argument)}}},')
     results = row.schema.results
     text = ""
@@ -396,7 +414,7 @@ def generate(folder: Path) -> None:
     write(
         folder / "ops.h",
         HEADER
-        + "#pragma once\n\n#include \"autograd/vjp_support.h\"\n\nnamespace taeda::ops {\n\n"
+        + '#pragma once\n\n#include "autograd/vjp_support.h"\n\nnamespace taeda::ops {\n\n'
         + "\n".join(f"{api_declaration(row, with_defaults=True)};" for row in api_rows)
         + "\n\n}  // namespace taeda::ops\n",
     )
@@ -405,16 +423,25 @@ def generate(folder: Path) -> None:
     declarations += [kernel_declaration(row, f"{row.kernel}_") for row in kernels if row.inplace == "own"]
     write(
         folder / "kernels.h",
-        HEADER + "#pragma once\n\n#include \"dispatch/value.h\"\n\nnamespace taeda::cpu {\n\n" + "\n".join(declarations) + "\n\n}  // namespace taeda::cpu\n",
+        HEADER
+        + '#pragma once\n\n#include "dispatch/value.h"\n\nnamespace taeda::cpu {\n\n'
+        + "\n".join(declarations)
+        + "\n\n}  // namespace taeda::cpu\n",
     )
 
-    masks, table_parts = {}, []
+    masks: dict[str, tuple[int, int, int]] = {}
     modules: dict[str, list] = {}
     for row in rows:
         modules.setdefault(row.module, []).append(row)
     for module, members in modules.items():
-        text = HEADER + '#include "kernels.h"\n#include "ops.h"\n#include "autograd/vjp_operators.h"\n\nnamespace taeda {\n\nnamespace ops {\n\n'
-        text += "\n".join(api_definition(row, index_of[row.key]) for row in members if row.key in api_keys) + "\n\n}  // namespace ops\n\n"
+        text = (
+            HEADER
+            + '#include "kernels.h"\n#include "ops.h"\n#include "autograd/vjp_operators.h"\n\nnamespace taeda {\n\nnamespace ops {\n\n'
+        )
+        text += (
+            "\n".join(api_definition(row, index_of[row.key]) for row in members if row.key in api_keys)
+            + "\n\n}  // namespace ops\n\n"
+        )
         for row in members:
             if row.key not in pointwise:
                 text += shim(row, f"shim_{ident(row)}", row.kernel) + "\n"
@@ -440,7 +467,10 @@ def generate(folder: Path) -> None:
             text += f"void vjp_{ident(row)}(const OpNode&, const TensorList&, const std::vector<bool>&, TensorList&);\n"
     text += "\nnamespace {\n\n" + "".join(argument_array(row) for row in rows)
     text += "\n}  // namespace\n\nstd::span<const Op> all_ops() {\n    static const Op table[] = {\n"
-    text += "\n".join(table_row(row, index_of[row.key], overload_indices[row.key], masks[row.key], pointwise.get(row.key)) for row in rows)
+    text += "\n".join(
+        table_row(row, index_of[row.key], overload_indices[row.key], masks[row.key], pointwise.get(row.key))
+        for row in rows
+    )
     text += "\n    };\n    return table;\n}\n\n}  // namespace taeda\n"
     write(folder / "op_table.cpp", text)
     sys.stdout.write(f"{len(rows)} operations\n") if "-v" in sys.argv else None

@@ -11,7 +11,20 @@ import ast
 import math
 from dataclasses import dataclass, field
 
-CPP_WORDS = {"default", "new", "delete", "template", "operator", "class", "union", "int", "float", "double", "bool", "char"}
+CPP_WORDS = {
+    "default",
+    "new",
+    "delete",
+    "template",
+    "operator",
+    "class",
+    "union",
+    "int",
+    "float",
+    "double",
+    "bool",
+    "char",
+}
 # What can be known of a tensor without keeping it: attribute or method -> C++ on its meta.
 META_ATTRIBUTES = {"shape": "sizes_of", "dtype": "dtype_of", "ndim": "ndim_of", "device": "device_of"}
 META_METHODS = {"numel": "numel_of", "dim": "ndim_of", "size": "size_of", "is_complex": "is_complex_of"}
@@ -24,7 +37,14 @@ BINARY = {
     ast.Mod: "modulo",
     ast.Pow: "power",
 }
-COMPARE = {ast.Eq: "equal", ast.NotEq: "not_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "greater_equal"}
+COMPARE = {
+    ast.Eq: "equal",
+    ast.NotEq: "not_equal",
+    ast.Lt: "less",
+    ast.LtE: "less_equal",
+    ast.Gt: "greater",
+    ast.GtE: "greater_equal",
+}
 
 
 def cpp_name(name: str) -> str:
@@ -130,7 +150,9 @@ class Translator:
             source = self.meta_source(node.value) or self.visit(node.value)
             return f"{META_ATTRIBUTES[node.attr]}({source})"
         if node.attr in ("mT", "T", "mH", "H", "real", "imag"):
-            call = {"mT": "transpose", "T": "t", "mH": "adjoint", "H": "adjoint", "real": "real", "imag": "imag"}[node.attr]
+            call = {"mT": "transpose", "T": "t", "mH": "adjoint", "H": "adjoint", "real": "real", "imag": "imag"}[
+                node.attr
+            ]
             if call == "transpose":
                 return f"ops::transpose({self.visit(node.value)}, -2, -1)"
             return self.call_op(call, [self.visit(node.value)], {})
@@ -285,7 +307,11 @@ def default_cpp(argument) -> str:
     if argument.base == "Scalar" or argument.base == "Operand":
         return f"Scalar({value!r})" if isinstance(value, float) else f"Scalar(int64_t{{{value}}})"
     if argument.base == "float":
-        return repr(float(value)) if math.isfinite(value) else f"({'-' if value < 0 else ''}std::numeric_limits<double>::infinity())"
+        return (
+            repr(float(value))
+            if math.isfinite(value)
+            else f"({'-' if value < 0 else ''}std::numeric_limits<double>::infinity())"
+        )
     if argument.base.startswith("int["):
         size = argument.base[4:-1]
         return f"Ints{{{', '.join([str(value)] * (int(size) if size else 1))}}}"

@@ -27,7 +27,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=HERE / "out", help="folder for the results (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "out", help="folder for the results (default: %(default)s)"
+    )
     parser.add_argument("--first-losses", type=int, metavar="N", help="print the losses of the first N steps and stop")
     return parser.parse_args()
 

@@ -65,7 +65,9 @@ def asarray(obj: Any, *, dtype=None, device=None, copy: bool | None = None, requ
     """Return ``obj`` as a tensor; ``copy`` True always copies, False never does (ValueError where it must), None if needed."""
     result = as_tensor(obj, dtype=dtype, device=device)
     shares = isinstance(obj, Tensor) and result.data_ptr() == obj.data_ptr()
-    shares = shares or (not isinstance(obj, Tensor) and hasattr(obj, "__array_interface__") and _shares_memory(result, obj))
+    shares = shares or (
+        not isinstance(obj, Tensor) and hasattr(obj, "__array_interface__") and _shares_memory(result, obj)
+    )
     if copy is True and shares:
         result = result.detach().clone()
     elif copy is False and not shares:
@@ -162,7 +164,12 @@ def set_default_dtype(d, /) -> None:
 
 def set_default_tensor_type(t, /) -> None:
     """Set the default dtype by PyTorch's old type names, such as ``torch.DoubleTensor``."""
-    names = {"FloatTensor": taeda.float32, "DoubleTensor": taeda.float64, "HalfTensor": taeda.float16, "BFloat16Tensor": taeda.bfloat16}
+    names = {
+        "FloatTensor": taeda.float32,
+        "DoubleTensor": taeda.float64,
+        "HalfTensor": taeda.float16,
+        "BFloat16Tensor": taeda.bfloat16,
+    }
     name = t if isinstance(t, str) else getattr(t, "__name__", str(t))
     name = name.rsplit(".", 1)[-1]
     if name not in names:

@@ -21,7 +21,7 @@ _HOMES: dict[str, dict[str, Callable[..., Any]]] = _C._homes
 
 def _named_tuple(name: str, fields: tuple[str, ...]) -> Callable[[tuple[Any, ...]], Any]:
     """The type of an operation's several results; also found under taeda.return_types."""
-    made = collections.namedtuple(name, fields)
+    made = collections.namedtuple(name, fields)  # type: ignore[misc]
     made.__module__ = "taeda.return_types"
     RETURN_TYPES[name] = made
     return made._make

@@ -70,7 +70,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         dtype, device = other.dtype, other.device
     if device is not None and not isinstance(device, _C.device):
         device = taeda.device(device)
-    same = (dtype is None or dtype == self.dtype) and (device is None or device == self.device or device.type == self.device.type == "cpu")
+    same = (dtype is None or dtype == self.dtype) and (
+        device is None or device == self.device or device.type == self.device.type == "cpu"
+    )
     if same and not copy and (memory_format is None or self.is_contiguous(memory_format=memory_format)):
         return self
     if device is not None and self.is_meta and device.type != "meta":
@@ -169,7 +171,16 @@ def resolve_neg(self: Tensor) -> Tensor:
 
 
 @_method
-def new_tensor(self: Tensor, data: Any, *, dtype=None, device=None, requires_grad: bool = False, layout=None, pin_memory: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor,
+    data: Any,
+    *,
+    dtype=None,
+    device=None,
+    requires_grad: bool = False,
+    layout=None,
+    pin_memory: bool = False,
+) -> Tensor:
     """Return a new tensor with a copy of ``data``, by default in this tensor's dtype."""
     return taeda.tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
@@ -324,7 +335,9 @@ def storage(self: Tensor) -> Any:
 
 
 @_method
-def backward(self: Tensor, gradient=None, retain_graph: bool | None = None, create_graph: bool = False, inputs=None) -> None:
+def backward(
+    self: Tensor, gradient=None, retain_graph: bool | None = None, create_graph: bool = False, inputs=None
+) -> None:
     """Add the gradients of this tensor to the ``.grad`` of the leaves that it was computed from.
 
     Args:

@@ -27,7 +27,9 @@ class finfo:
     def __init__(self, type=None) -> None:  # noqa: A002
         type = taeda.get_default_dtype() if type is None else type
         if not (type.is_floating_point or type.is_complex):
-            raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")
+            raise TypeError(
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
+            )
         self.dtype = str(type.to_real()).rsplit(".", 1)[-1]
         self.bits, significand, low, high = _FLOATS[self.dtype]
         self.eps = 2.0**-significand

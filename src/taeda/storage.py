@@ -40,7 +40,11 @@ class UntypedStorage:
         return self._bytes[index].item()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, UntypedStorage) and other.data_ptr() == self.data_ptr() and other.nbytes() == self.nbytes()
+        return (
+            isinstance(other, UntypedStorage)
+            and other.data_ptr() == self.data_ptr()
+            and other.nbytes() == self.nbytes()
+        )
 
     def __hash__(self) -> int:
         return hash(self.data_ptr())

@@ -44,11 +44,7 @@ def _second_derivatives(form: _Rows) -> dict[str, str]:
     x = rows("input")
     centred = f"({x} - {mean(x)})" if form.center else x
     squares = mean(f"({centred}).square()")
-    r = (
-        f"({squares} + eps).rsqrt()"
-        if form.center
-        else f"_add_epsilon({squares}, eps).rsqrt()"
-    )
+    r = f"({squares} + eps).rsqrt()" if form.center else f"_add_epsilon({squares}, eps).rsqrt()"
     xhat = f"({centred} * {r})"
     weighed, v = rows(form.weigh.format("grad")), rows("g_grad_input")
 
@@ -90,17 +86,13 @@ _fixed_statistics = {
     "grad": f"{_scaled.format(_channel_rows.weigh.format('g_grad_input'))}"
     f" + {_channel_rows.spread.format(_shifted, 'g_grad_weight')} + {_channel_rows.add.format('g_grad_bias')}",
     "input": _channel_rows.spread.format("grad", "(g_grad_weight * invstd)"),
-    "weight": _channel_rows.collect.format(
-        f"(grad * {_scaled.format('g_grad_input')})"
-    ),
+    "weight": _channel_rows.collect.format(f"(grad * {_scaled.format('g_grad_input')})"),
 }
 
 op(
     "_native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, "
     "float momentum, float eps) -> (Tensor out, Tensor mean, Tensor invstd)",
-    vjp={
-        "input, weight, bias": "_batch_norm_backward(g_out, input, weight, mean, invstd, training, eps)"
-    },
+    vjp={"input, weight, bias": "_batch_norm_backward(g_out, input, weight, mean, invstd, training, eps)"},
     differentiable=("out",),
     where="_C",
     out=False,
@@ -166,9 +158,7 @@ op(
 )
 op(
     "rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
-    vjp={
-        "input, weight": "_rms_norm_backward(g, input, normalized_shape, weight, needs_weight, eps)"
-    },
+    vjp={"input, weight": "_rms_norm_backward(g, input, normalized_shape, weight, needs_weight, eps)"},
     where="torch",
     out=False,
     doc="""Return ``input`` over the root of its mean square over its last dimensions, scaled (Zhang and Sennrich 2019).
@@ -217,9 +207,7 @@ _group_rows = _Rows(
 op(
     "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, "
     "bool cudnn_enabled=True) -> Tensor",
-    vjp={
-        "input, weight, bias": "_group_norm_backward(g, input, num_groups, weight, eps)"
-    },
+    vjp={"input, weight, bias": "_group_norm_backward(g, input, num_groups, weight, eps)"},
     where="torch",
     out=False,
     doc="""Return ``input`` with mean 0 and variance 1 over each group of channels of each sample (Wu and He 2018).

@@ -22,9 +22,7 @@ op(
 )
 op(
     "_unreduce(Tensor grad, int[] sizes, int[1]? dim, bool keepdim, ScalarType dtype, bool mean) -> Tensor",
-    vjp={
-        "grad": "_cast(g.mean(dim, keepdim) if mean else g.sum(dim, keepdim), grad.dtype)"
-    },
+    vjp={"grad": "_cast(g.mean(dim, keepdim) if mean else g.sum(dim, keepdim), grad.dtype)"},
     where="_C",
     out=False,
     doc="Spread the gradient of a reduction over the shape that was reduced; of a mean, divided by the number of elements.",
@@ -51,9 +49,7 @@ op(
 )
 
 
-def _spread(
-    text: str, keepdim: str = "keepdim", dim: str = "dim", dtype: str = "input"
-) -> str:
+def _spread(text: str, keepdim: str = "keepdim", dim: str = "dim", dtype: str = "input") -> str:
     return f"_unreduce({text}, input.shape, {dim}, {keepdim}, {dtype}.dtype, False)"
 
 
@@ -129,10 +125,7 @@ op(
 )
 op(
     "nanmean(Tensor input, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-    vjp={
-        "input": _spread("g / _count_numbers(input, dim, keepdim)")
-        + ".masked_fill(input.isnan(), 0)"
-    },
+    vjp={"input": _spread("g / _count_numbers(input, dim, keepdim)") + ".masked_fill(input.isnan(), 0)"},
     doc=f"""Return the mean over ``dim`` of the elements that are not NaN; NaN where there is none.
 
     Args:
@@ -204,10 +197,7 @@ for _name, _word in (("amax", "largest"), ("amin", "smallest")):
 for _name, _word, _before in (("max", "largest", "lt"), ("min", "smallest", "gt")):
     op(
         f"{_name}(Tensor input) -> Tensor",
-        vjp={
-            "input": _spread("g", "False", "None")
-            + " * _tie_weights(input, result, None, False)"
-        },
+        vjp={"input": _spread("g", "False", "None") + " * _tie_weights(input, result, None, False)"},
         doc=f"""Return the {_word} element; {_NAN} ``{_name}(input, dim)`` also gives indices, ``{_name}(input, other)`` is elementwise.
 
     Args:
@@ -318,11 +308,7 @@ for _overload, _arguments, _spelled in _FORMS:
         overload=_overload,
         where="torch",
         out=False,
-        vjp={
-            "input": _var_backward.format(_of_std.format("_std", "std"), *_spelled)
-            + " + "
-            + _of_mean
-        },
+        vjp={"input": _var_backward.format(_of_std.format("_std", "std"), *_spelled) + " + " + _of_mean},
         doc=f"""Return the standard deviation and the mean over ``dim``, in one pass.
 
     Args:
@@ -330,7 +316,9 @@ for _overload, _arguments, _spelled in _FORMS:
     """,
     )
 
-_centred = "_var_backward(ones_like(grad), {}, dim, correction, keepdim)"  # 2 / (n - correction) * (its argument - its mean)
+_centred = (
+    "_var_backward(ones_like(grad), {}, dim, correction, keepdim)"  # 2 / (n - correction) * (its argument - its mean)
+)
 op(
     "_var_backward(Tensor grad, Tensor input, int[1]? dim, float? correction, bool keepdim) -> Tensor",
     vjp={

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 HOMES = ("torch", "Tensor", "nn.functional", "linalg", "fft", "special", "_C")
 
@@ -71,8 +72,8 @@ class Op:
     differentiable: tuple[str, ...] | None
     doc: str
     module: str
-    pointwise: object | None = None
-    samples: object | None = None
+    pointwise: Any | None = None
+    samples: Any | None = None
     alias: tuple[str, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -92,7 +93,23 @@ class Op:
         return f"{self.name}.{self.overload}" if self.overload else self.name
 
 
-_CPP_KEYWORDS = {"xor", "and", "or", "not", "bitand", "bitor", "signed", "float", "double", "int", "bool", "char", "long", "short", "real"}
+_CPP_KEYWORDS = {
+    "xor",
+    "and",
+    "or",
+    "not",
+    "bitand",
+    "bitor",
+    "signed",
+    "float",
+    "double",
+    "int",
+    "bool",
+    "char",
+    "long",
+    "short",
+    "real",
+}
 
 REGISTRY: dict[str, Op] = {}
 
@@ -109,8 +126,8 @@ def op(
     view: bool = False,
     differentiable: tuple[str, ...] | None = None,
     doc: str = "",
-    pointwise: object | None = None,
-    samples: object | None = None,
+    pointwise: Any | None = None,
+    samples: Any | None = None,
     alias: tuple[str, ...] = (),
     notes: dict[str, str] | None = None,
 ) -> Op:

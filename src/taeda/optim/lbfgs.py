@@ -95,7 +95,7 @@ class LBFGS(Optimizer):
             param.copy_(old)
         return loss, grad
 
-    def step(self, closure: Callable[[], Any]) -> Any:
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Run up to ``max_iter`` iterations.
 
         Args:

@@ -17,8 +17,8 @@ import taeda
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 
-_global_step_pre_hooks: dict[int, Callable] = OrderedDict()
-_global_step_post_hooks: dict[int, Callable] = OrderedDict()
+_global_step_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
+_global_step_post_hooks: OrderedDict[int, Callable] = OrderedDict()
 
 _HOOK_TABLES = (
     "_optimizer_step_pre_hooks",
@@ -43,7 +43,7 @@ required = _RequiredParameter()
 ParamsT = Iterable[Any]
 
 
-def _add_hook(table: dict, hook: Callable, *, first: bool = False):
+def _add_hook(table: OrderedDict, hook: Callable, *, first: bool = False):
     from taeda.utils.hooks import RemovableHandle
 
     handle = RemovableHandle(table)
@@ -100,7 +100,7 @@ def _with_step_hooks(step: Callable) -> Callable:
                 hook(self, args, kwargs)
         return result
 
-    hooked_step.hooked = True
+    hooked_step.hooked = True  # type: ignore[attr-defined]
     return hooked_step
 
 
@@ -119,6 +119,12 @@ class Optimizer:
 
     state: defaultdict
     param_groups: list[dict[str, Any]]
+    _optimizer_step_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_step_post_hooks: OrderedDict[int, Callable]
+    _optimizer_state_dict_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_state_dict_post_hooks: OrderedDict[int, Callable]
+    _optimizer_load_state_dict_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_load_state_dict_post_hooks: OrderedDict[int, Callable]
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -145,7 +151,7 @@ class Optimizer:
         # The class is patched rather than wrapped at definition, so that a `step` assigned to a class later is found.
         cls = type(self)
         if not getattr(cls.step, "hooked", None):
-            cls.step = _with_step_hooks(cls.step)
+            cls.step = _with_step_hooks(cls.step)  # type: ignore[method-assign]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}

@@ -131,7 +131,7 @@ def write_legacy(value: Any, file: BinaryIO) -> None:
     """Write `value` to `file` in the legacy format."""
     writer = TableWriter(legacy=True)
     pickle = writer.write(value)
-    system = {"protocol_version": _PROTOCOL, "little_endian": sys.byteorder == "little"}
+    system: dict[str, Any] = {"protocol_version": _PROTOCOL, "little_endian": sys.byteorder == "little"}
     system["type_sizes"] = {"short": 2, "int": 4, "long": 4}
     for part in (_MAGIC_NUMBER, _PROTOCOL, system):
         file.write(TableWriter().write(part))

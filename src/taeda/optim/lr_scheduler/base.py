@@ -63,16 +63,16 @@ def _count_steps(optimizer: Optimizer) -> None:
     # method is unbound here. A step that somebody assigned to the optimizer is no method, and is called as it is.
     optimizer_ref = weakref.ref(optimizer)
     is_method = hasattr(step, "__func__")
-    function = step.__func__ if is_method else step
+    function: Any = getattr(step, "__func__", step)
 
     @functools.wraps(function)
     def counted_step(*args, **kwargs):
-        self = optimizer_ref()
+        self: Any = optimizer_ref()
         self._opt_called = True
         return function(self, *args, **kwargs) if is_method else function(*args, **kwargs)
 
-    counted_step._wrapped_by_lr_sched = True
-    optimizer.step = counted_step
+    counted_step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+    optimizer.step = counted_step  # type: ignore[method-assign]
 
 
 class LRScheduler:

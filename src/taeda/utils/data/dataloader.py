@@ -369,7 +369,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         super().__init__(loader)
         self._timeout = loader.timeout
         self._in_order = loader.in_order
-        self._prefetch_factor = loader.prefetch_factor
+        self._prefetch_factor: int = loader.prefetch_factor  # type: ignore[assignment]  # set where there are workers
         self._is_shut_down = False
         self._epoch = 0
         context = loader.multiprocessing_context or multiprocessing.get_context()

@@ -7,7 +7,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import taeda
 
@@ -33,6 +33,10 @@ class Dataset(Generic[_T_co]):
 
     def __getitem__(self, index) -> _T_co:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
+
+    if TYPE_CHECKING:  # not at run time: a data set without a length has to look like one
+
+        def __len__(self) -> int: ...
 
     def __add__(self, other: Dataset) -> ConcatDataset:
         return ConcatDataset([self, other])

@@ -154,10 +154,10 @@ class WeightedRandomSampler(Sampler[int]):
         _check_count("num_samples", num_samples)
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
-        weights = taeda.as_tensor(weights, dtype=taeda.double)
-        if len(weights.shape) != 1:
-            raise ValueError(f"weights should be a 1d sequence but given weights have shape {tuple(weights.shape)}")
-        self.weights = weights
+        self.weights = taeda.as_tensor(weights, dtype=taeda.double)
+        if len(self.weights.shape) != 1:
+            shape = tuple(self.weights.shape)
+            raise ValueError(f"weights should be a 1d sequence but given weights have shape {shape}")
         self.num_samples = num_samples
         self.replacement = replacement
         self.generator = generator
@@ -195,5 +195,5 @@ class BatchSampler(Sampler[list]):
             yield batch
 
     def __len__(self) -> int:
-        n_indices = len(self.sampler)
+        n_indices = len(self.sampler)  # type: ignore[arg-type]  # without a length it is the TypeError that is due
         return n_indices // self.batch_size if self.drop_last else -(-n_indices // self.batch_size)

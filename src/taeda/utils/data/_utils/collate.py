@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import taeda
@@ -30,7 +30,7 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, (taeda.Tensor, str, bytes)):
         return data
     if _is_numpy(data):
-        is_text = type(data).__name__ in ("str_", "bytes_") or getattr(data, "dtype", None).kind in "SUO"
+        is_text = type(data).__name__ in ("str_", "bytes_") or data.dtype.kind in "SUO"
         return data if is_text else taeda.as_tensor(data)
     if isinstance(data, collections.abc.Mapping):
         return _rebuilt_mapping(data, {key: default_convert(value) for key, value in data.items()})
@@ -69,7 +69,7 @@ def _rebuilt_sequence(like, items: list):
         return items
 
 
-def collate(batch: list, *, collate_fn_map: dict | None = None) -> Any:
+def collate(batch: Sequence[Any], *, collate_fn_map: dict | None = None) -> Any:
     """Make a batch of samples, by type.
 
     Args:
@@ -109,7 +109,7 @@ def collate_tensor_fn(batch: list, *, collate_fn_map: dict | None = None) -> tae
     return taeda.stack(tuple(batch), 0)
 
 
-def collate_numpy_fn(batch: list, *, collate_fn_map: dict | None = None) -> taeda.Tensor:
+def collate_numpy_fn(batch: Sequence[Any], *, collate_fn_map: dict | None = None) -> taeda.Tensor:
     """The NumPy arrays or numbers, stacked into a tensor of the same dtype."""
     import numpy
 

@@ -83,14 +83,14 @@ class WorkerPool:
         for pipe in ready:
             if pipe in pipes:
                 try:
-                    return transport.load(pipe.recv_bytes())
+                    return transport.load(pipe.recv_bytes())  # type: ignore[union-attr]
                 except (EOFError, ConnectionResetError):
                     break
         # Only after every message that was sent has been read does a worker's end matter.
         for pipe in pipes:
             if pipe.poll():
                 try:
-                    return transport.load(pipe.recv_bytes())
+                    return transport.load(pipe.recv_bytes())  # type: ignore[union-attr]
                 except (EOFError, ConnectionResetError):
                     continue
         self._raise_worker_death()
