@@ -1,0 +1,231 @@
+// Running sums, products, extremes and log-sums along a dimension.
+#include <cmath>
+
+#include "base/parallel.h"
+#include "cpu/copy.h"
+#include "kernels.h"
+#include "tensor/views.h"
+
+namespace taeda::cpu {
+
+namespace {
+
+constexpr int64_t kLanes = 64;             // neighbouring lines that are walked together, so that memory is read in order
+constexpr int64_t kParallelElements = 1 << 15;
+
+// A contiguous tensor seen as (outer, n, inner): lines of n elements, `inner` apart.
+struct Lines {
+    int64_t outer = 1, n = 1, inner = 1;
+
+    Lines(const Tensor& t, int64_t dim) {
+        if (t.dim() == 0) return;
+        for (int64_t d = 0; d < t.dim(); ++d) (d < dim ? outer : d == dim ? n : inner) *= t.sizes()[static_cast<size_t>(d)];
+    }
+    bool empty() const { return outer * n * inner == 0; }
+
+    // Calls f(offset of the first element, lanes) for groups of neighbouring lines.
+    template <class F>
+    void for_each_group(F&& f) const {
+        int64_t groups = (inner + kLanes - 1) / kLanes, total = outer * groups;
+        ReleaseHostLock unlock(outer * n * inner > kParallelElements);
+        int64_t grain = std::max<int64_t>(1, kParallelElements / std::max<int64_t>(1, n * std::min(inner, kLanes)));
+        parallel_for(0, total, grain, [&](int64_t first, int64_t last) {
+            for (int64_t k = first; k < last; ++k) {
+                int64_t lane = k % groups * kLanes;
+                f(k / groups * n * inner + lane, std::min(kLanes, inner - lane));
+            }
+        });
+    }
+};
+
+// Sums of floats are kept in double, as PyTorch's are: a long running sum would lose its small terms.
+template <class T>
+struct ScanAccumulator { using t = accumulate_t<T>; };
+template <>
+struct ScanAccumulator<float> { using t = double; };
+template <>
+struct ScanAccumulator<std::complex<float>> { using t = std::complex<double>; };
+
+DType scan_dtype(const Tensor& input, std::optional<DType> dtype) {
+    if (dtype) return *dtype;
+    return is_integral(input.dtype()) ? DType::Int64 : input.dtype();
+}
+
+template <class Combine>
+Tensor scan(const Tensor& input, int64_t dim, std::optional<DType> dtype, double start, Combine combine) {
+    dim = wrap_dim(dim, input.dim());
+    DType type = scan_dtype(input, dtype);
+    Tensor out = result(input.sizes(), type, input.device());
+    if (out.is_meta()) return out;
+    Tensor source = contiguous(to_dtype(input, type));
+    Lines lines(source, dim);
+    if (lines.empty()) return out;
+    visit_dtype(type, [&]<class T>(Tag<T>) {
+        using A = typename ScanAccumulator<T>::t;
+        const T* from = source.data<T>();
+        T* to = out.data<T>();
+        lines.for_each_group([&](int64_t offset, int64_t lanes) {
+            A running[kLanes];
+            for (int64_t l = 0; l < lanes; ++l) running[l] = A(start);
+            for (int64_t i = 0; i < lines.n; ++i, offset += lines.inner)
+                for (int64_t l = 0; l < lanes; ++l) {
+                    running[l] = combine(running[l], convert<A>(from[offset + l]));
+                    to[offset + l] = convert<T>(running[l]);
+                }
+        });
+    });
+    return out;
+}
+
+// Whether `next` takes over as the extreme: NaN stays once it is there, later equals win, as in PyTorch.
+template <class T, bool is_max>
+bool takes_over(T next, T best) {
+    if constexpr (std::is_floating_point_v<T>)
+        if (std::isnan(best)) return std::isnan(next);
+    if constexpr (std::is_floating_point_v<T>)
+        if (std::isnan(next)) return true;
+    return is_max ? next >= best : next <= best;
+}
+
+template <bool is_max>
+std::tuple<Tensor, Tensor> running_extreme(const Tensor& input, int64_t dim, const char* name) {
+    dim = wrap_dim(dim, input.dim());
+    TAEDA_CHECK_KIND(NotImplemented, !is_complex(input.dtype()), "\"", name, "_cpu\" not implemented for '", scalar_type_name(input.dtype()), "'");
+    Tensor values = result(input.sizes(), input.dtype(), input.device());
+    Tensor indices = empty(input.sizes(), DType::Int64, input.device());
+    if (values.is_meta()) return {values, indices};
+    Tensor source = contiguous(input);
+    Lines lines(source, dim);
+    if (lines.empty()) return {values, indices};
+    visit_dtype(input.dtype(), [&]<class T>(Tag<T>) {
+        if constexpr (!is_complex_v<T>) {
+            using C = compute_t<T>;
+            const T* from = source.data<T>();
+            T* to = values.data<T>();
+            auto* where = indices.data<int64_t>();
+            lines.for_each_group([&](int64_t offset, int64_t lanes) {
+                C best[kLanes];
+                int64_t at[kLanes];
+                for (int64_t i = 0; i < lines.n; ++i, offset += lines.inner)
+                    for (int64_t l = 0; l < lanes; ++l) {
+                        C next = convert<C>(from[offset + l]);
+                        if (i == 0 || takes_over<C, is_max>(next, best[l])) {
+                            best[l] = next;
+                            at[l] = i;
+                        }
+                        to[offset + l] = convert<T>(best[l]);
+                        where[offset + l] = at[l];
+                    }
+            });
+        }
+    });
+    return {values, indices};
+}
+
+// log(exp(a) + exp(b)) without overflow; infinities of one sign are kept.
+template <class T>
+T log_add_exp(T a, T b) {
+    T high = std::isnan(a) || a > b ? a : b, low = std::isnan(a) || a > b ? b : a;
+    if (high == low && std::isinf(high)) return high;
+    return high + std::log1p(std::exp(low - high));
+}
+
+}  // namespace
+
+Tensor cumsum(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
+    return scan(input, dim, dtype, 0, [](auto a, auto b) { return a + b; });
+}
+
+Tensor cumprod(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
+    return scan(input, dim, dtype, 1, [](auto a, auto b) { return a * b; });
+}
+
+std::tuple<Tensor, Tensor> cummax(const Tensor& input, int64_t dim) { return running_extreme<true>(input, dim, "cummax"); }
+
+std::tuple<Tensor, Tensor> cummin(const Tensor& input, int64_t dim) { return running_extreme<false>(input, dim, "cummin"); }
+
+Tensor logcumsumexp(const Tensor& input, int64_t dim) {
+    dim = wrap_dim(dim, input.dim());
+    TAEDA_CHECK_KIND(NotImplemented, is_floating(input.dtype()), "\"logcumsumexp_out_cpu\" not implemented for '", scalar_type_name(input.dtype()), "'");
+    Tensor out = result(input.sizes(), input.dtype(), input.device());
+    if (out.is_meta()) return out;
+    Tensor source = contiguous(input);
+    Lines lines(source, dim);
+    if (lines.empty()) return out;
+    visit_dtype(input.dtype(), [&]<class T>(Tag<T>) {
+        if constexpr (is_floating_v<T>) {
+            const T* from = source.data<T>();
+            T* to = out.data<T>();
+            lines.for_each_group([&](int64_t offset, int64_t lanes) {
+                double running[kLanes];
+                for (int64_t l = 0; l < lanes; ++l) running[l] = -std::numeric_limits<double>::infinity();
+                for (int64_t i = 0; i < lines.n; ++i, offset += lines.inner)
+                    for (int64_t l = 0; l < lanes; ++l) {
+                        running[l] = log_add_exp(running[l], convert<double>(from[offset + l]));
+                        to[offset + l] = convert<T>(running[l]);
+                    }
+            });
+        }
+    });
+    return out;
+}
+
+bool _all_nonzero(const Tensor& input) {
+    if (input.is_meta()) return true;
+    Tensor source = contiguous(input);
+    return visit_dtype(source.dtype(), [&]<class T>(Tag<T>) {
+        const T* from = source.data<T>();
+        for (int64_t i = 0; i < source.numel(); ++i)
+            if (!convert<bool>(from[i])) return false;
+        return true;
+    });
+}
+
+// The gradient of cumprod where the input has zeros, in linear time. With z the first zero of a line: before it, the running
+// sum of g * result from the right over the element; at it, the products that skip it; behind it, nothing.
+Tensor _cumprod_backward(const Tensor& g, const Tensor& input, const Tensor& product, int64_t dim) {
+    dim = wrap_dim(dim, input.dim());
+    Tensor out = result(input.sizes(), input.dtype(), input.device());
+    if (out.is_meta()) return out;
+    Tensor grads = contiguous(to_dtype(g, input.dtype())), source = contiguous(input), products = contiguous(to_dtype(product, input.dtype()));
+    Lines lines(source, dim);
+    if (lines.empty()) return out;
+    visit_dtype(input.dtype(), [&]<class T>(Tag<T>) {
+        if constexpr (is_floating_v<T> || is_complex_v<T>) {
+            using A = typename ScanAccumulator<T>::t;
+            auto value = [](T v) {
+                A wide = convert<A>(v);
+                if constexpr (is_complex_v<A>) return std::conj(wide);
+                else return wide;
+            };
+            lines.for_each_group([&](int64_t offset, int64_t lanes) {
+                for (int64_t l = 0; l < lanes; ++l) {
+                    const T *x = source.data<T>() + offset + l, *p = products.data<T>() + offset + l, *up = grads.data<T>() + offset + l;
+                    T* to = out.data<T>() + offset + l;
+                    int64_t step = lines.inner, z = 0;
+                    while (z < lines.n && convert<bool>(x[z * step])) ++z;
+                    A sum(0);
+                    for (int64_t i = z; i-- > 0;) {
+                        sum += convert<A>(up[i * step]) * value(p[i * step]);
+                        to[i * step] = convert<T>(sum / value(x[i * step]));
+                    }
+                    if (z == lines.n) continue;
+                    A before = z ? value(p[(z - 1) * step]) : A(1), total(0);
+                    for (int64_t i = z; i < lines.n; ++i) {
+                        if (i > z) before *= value(x[i * step]);
+                        total += convert<A>(up[i * step]) * before;
+                    }
+                    to[z * step] = convert<T>(total);
+                    for (int64_t i = z + 1; i < lines.n; ++i) to[i * step] = convert<T>(A(0));
+                }
+            });
+        }
+    });
+    return out;
+}
+
+Tensor _no_second_derivative(const Tensor&, const std::string& what) {
+    fail(ErrorKind::NotImplemented, "taeda has no second derivative of ", what);
+}
+
+}  // namespace taeda::cpu

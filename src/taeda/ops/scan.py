@@ -1,0 +1,61 @@
+"""Running operations along a dimension: sums, products, extremes, log-sums."""
+
+from __future__ import annotations
+
+from taeda.ops.registry import op
+
+_DIM = """
+
+    Args:
+        input: any shape; a zero-dim tensor counts as having one dimension.
+        dim: the dimension to run along.
+"""
+_DTYPE = """        dtype: convert ``input`` to it first. Default: integers and bool give int64, others keep their dtype.
+"""
+
+op(
+    "cumsum(Tensor input, int dim, *, ScalarType? dtype=None) -> Tensor",
+    vjp={"input": "g if g.ndim == 0 else g.flip([dim]).cumsum(dim).flip([dim])"},
+    inplace=True,
+    doc="Return the running sum of ``input`` along ``dim``; float sums are kept in double." + _DIM + _DTYPE,
+)
+op(
+    "cumprod(Tensor input, int dim, *, ScalarType? dtype=None) -> Tensor",
+    # Dividing by the elements is exact enough where none is zero, and can be differentiated again.
+    vjp={
+        "input": "g if g.ndim == 0 else (g * result.conj_physical()).flip([dim]).cumsum(dim).flip([dim]) / input.conj_physical() "
+        "if _all_nonzero(input) else _cumprod_backward(g, input, result, dim)"
+    },
+    inplace=True,
+    doc="Return the running product of ``input`` along ``dim``." + _DIM + _DTYPE,
+)
+op(
+    "cummax(Tensor input, int dim) -> (Tensor values, Tensor indices)",
+    vjp={"input": "zeros_like(g_values).scatter_add(dim, indices, g_values)"},
+    differentiable=("values",),
+    doc="Return the running maximum along ``dim`` and where it is: the last of equal elements. NaN stays." + _DIM,
+)
+op(
+    "cummin(Tensor input, int dim) -> (Tensor values, Tensor indices)",
+    vjp={"input": "zeros_like(g_values).scatter_add(dim, indices, g_values)"},
+    differentiable=("values",),
+    doc="Return the running minimum along ``dim`` and where it is: the last of equal elements. NaN stays." + _DIM,
+)
+op(
+    "logcumsumexp(Tensor input, int dim) -> Tensor",
+    # In logarithms throughout, the two signs of g apart: exp(input) alone may overflow.
+    vjp={
+        "input": "((g.clamp_min(0).log() - result).flip([dim]).logcumsumexp(dim).flip([dim]) + input).exp() "
+        "- (((-g).clamp_min(0).log() - result).flip([dim]).logcumsumexp(dim).flip([dim]) + input).exp() if g.ndim > 0 else g"
+    },
+    inplace=True,
+    doc="Return ``log(cumsum(exp(input)))`` along ``dim``, without overflow." + _DIM,
+)
+op("_all_nonzero(Tensor input) -> bool", where="_C", doc="Whether no element is zero.")
+op(
+    "_cumprod_backward(Tensor g, Tensor input, Tensor product, int dim) -> Tensor",
+    vjp={"g, input, product": "(_no_second_derivative(g, 'cumprod where its input has zeros'), None, None)"},
+    where="_C",
+    doc="The gradient of cumprod, right also where ``input`` has zeros.",
+)
+op("_no_second_derivative(Tensor input, str what) -> Tensor", where="_C", doc="Raises: the second derivative is not there.")
