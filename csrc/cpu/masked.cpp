@@ -132,7 +132,8 @@ Tensor masked_scatter_(const Tensor& self, const Tensor& mask, const Tensor& sou
                 " and ", scalar_type_name(source.dtype()));
     TAEDA_CHECK(is_expandable_to(mask.sizes(), self.sizes()), "The size of tensor a ", shape_text(self.sizes()), " must match the size of tensor b ",
                 shape_text(mask.sizes()), ": the mask cannot be broadcast to the tensor");
-    Tensor flags = contiguous(expand_to(bool_mask("masked_scatter_", mask), self.sizes())), values = contiguous(source);
+    TAEDA_CHECK(is_bool(mask.dtype()), "masked_scatter_ only supports boolean masks, but got mask with dtype ", scalar_type_name(mask.dtype()));
+    Tensor flags = contiguous(expand_to(mask, self.sizes())), values = contiguous(source);
     if (self.is_meta()) return self;
     std::vector<int64_t> starts = chunk_starts(flags.data<bool>(), flags.numel());
     TAEDA_CHECK(starts.back() <= source.numel(), "Number of elements of source < number of ones in mask: ", source.numel(), " < ", starts.back());

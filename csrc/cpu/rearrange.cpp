@@ -88,6 +88,7 @@ Tensor roll(const Tensor& input, IntList shifts, IntList dims) {
     TAEDA_CHECK(!shifts.empty(), "`shifts` required");
     TAEDA_CHECK(shifts.size() == dims.size() || (dims.empty() && shifts.size() == 1), "shifts and dimensions must align. shifts: ",
                 shifts.size(), ", dims:", dims.size());
+    TAEDA_CHECK_KIND(Index, dims.empty() || input.dim() > 0, "Dimension specified as ", dims[0], " but tensor has no dimensions");
     Shape amounts(shifts), along(dims);
     if (!dims.empty()) merge_shifts(amounts, along, input.dim());
     Tensor out = result(input.sizes(), input.dtype(), input.device());

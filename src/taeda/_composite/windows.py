@@ -159,6 +159,8 @@ def _window_options(name: str, m: int, options: dict[str, Any]) -> tuple[dict[st
         raise ValueError(f"{name} requires non-negative window length, got M={m}")
     made, requires_grad = dict(options), bool(options.get("requires_grad", False))
     made.pop("requires_grad", None)
+    if made.get("layout") not in (None, taeda.strided):
+        raise ValueError(f"{name} is implemented for strided tensors only, got: {made['layout']}")
     dtype = made.get("dtype") or taeda.get_default_dtype()
     if dtype not in (taeda.float32, taeda.float64):
         raise ValueError(f"{name} expects float32 or float64 dtypes, got: {dtype}")
