@@ -29,7 +29,7 @@ LIMITS: dict[str, dict[str, str]] = {
     },
     "complex": {
         _ORDER: "amax amin max max.dim max.other min min.dim min.other aminmax argmax argmin sort argsort topk kthvalue "
-        "median median.dim nanmedian nanmedian.dim mode searchsorted bucketize histc logsumexp",
+        "median median.dim nanmedian nanmedian.dim mode searchsorted bucketize histc logsumexp cummax cummin",
         _REAL: "arange arange.start linspace logspace range scatter_reduce layer_norm native_layer_norm group_norm rms_norm "
         "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d nansum nanmean "
         "softmax log_softmax native_dropout_backward",
