@@ -25,7 +25,7 @@ const ConvKernels<uint64_t>& conv_kernels<uint64_t>() { return conv_table().of_u
 
 namespace {
 
-constexpr int64_t kTilePositions = 384;    // positions packed at once: with a block of taps they fit the second-level cache
+constexpr int64_t kTilePositions = 256;    // positions packed at once: with a block of taps they fit the second-level cache
 constexpr int64_t kGroupBelow = 1024;      // images with fewer positions are taken together, so that panels are full
 constexpr int64_t kSerialWork = 1 << 17;
 
