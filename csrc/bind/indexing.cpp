@@ -6,8 +6,10 @@ namespace taeda::bind {
 
 namespace {
 
-Tensor call_one(const char* key, std::initializer_list<Value> arguments) {
-    const Op& op = find_op(key);
+// Looking an operation up by its name costs more than making a view: each place does it once.
+#define TAEDA_CALL(key, ...) call_one([]() -> const Op& { static const Op& op = find_op(key); return op; }(), __VA_ARGS__)
+
+Tensor call_one(const Op& op, std::initializer_list<Value> arguments) {
     Value boxed[8], results[1];
     std::copy(arguments.begin(), arguments.end(), boxed);
     call(op, boxed, results);
@@ -83,7 +85,7 @@ public:
             if (items[i] == Py_Ellipsis) skip(ndim_ - taken);
             else apply(items[i], n == 1);
         }
-        if (n == 1 && items[0] == Py_Ellipsis) t_ = call_one("alias", {t_});
+        if (n == 1 && items[0] == Py_Ellipsis) t_ = TAEDA_CALL("alias", {t_});
         parsed_.viewed = t_;
         return std::move(parsed_);
     }
@@ -96,7 +98,7 @@ private:
 
     void apply(PyObject* item, bool is_whole_key) {
         if (item == Py_None) {
-            t_ = call_one("unsqueeze", {t_, box(dim_)});
+            t_ = TAEDA_CALL("unsqueeze", {t_, box(dim_)});
             skip(1);
         } else if (PySlice_Check(item)) {
             apply_slice(reinterpret_cast<PySliceObject*>(item), is_whole_key);
@@ -111,8 +113,8 @@ private:
         int64_t step = slice_bound(slice->step).value_or(1);
         auto start = slice_bound(slice->start), stop = slice_bound(slice->stop);
         bool is_everything = step == 1 && start.value_or(0) == 0 && !stop;
-        if (!is_everything) t_ = call_one("_slice", {t_, box(dim_), box(start), box(stop), box(step)});
-        else if (is_whole_key) t_ = call_one("alias", {t_});
+        if (!is_everything) t_ = TAEDA_CALL("_slice", {t_, box(dim_), box(start), box(stop), box(step)});
+        else if (is_whole_key) t_ = TAEDA_CALL("alias", {t_});
         skip(1);
     }
 
@@ -120,7 +122,7 @@ private:
         bool is_mask = index.dtype() == DType::Bool || index.dtype() == DType::UInt8;
         int64_t covers = is_mask ? index.dim() : 1;
         if (is_mask && index.dim() == 0) {  // True adds a dimension of one, False of none
-            t_ = call_one("unsqueeze", {t_, box(dim_)});
+            t_ = TAEDA_CALL("unsqueeze", {t_, box(dim_)});
             index = cpu::zeros({std::initializer_list<int64_t>{cpu::item(index).to_bool() ? 1 : 0}}, DType::Int64);
             covers = 1;
         }
@@ -138,7 +140,7 @@ private:
                  Py_TYPE(item)->tp_name, ")");
         int64_t size = t_.sizes()[static_cast<size_t>(dim_)];
         TAEDA_CHECK_KIND(Index, index >= -size && index < size, "index ", index, " is out of bounds for dimension ", dim_, " with size ", size);
-        t_ = call_one("select", {t_, box(dim_), box(index)});
+        t_ = TAEDA_CALL("select", {t_, box(dim_), box(index)});
     }
 
     Tensor t_;
@@ -156,7 +158,7 @@ Tensor value_tensor(PyObject* value, const Tensor& target) {
 
 // The value may have more leading dimensions of size one than the target.
 Tensor without_leading_ones(Tensor value, int64_t ndim) {
-    while (value.dim() > ndim && value.sizes()[0] == 1) value = call_one("select", {value, box(int64_t{0}), box(int64_t{0})});
+    while (value.dim() > ndim && value.sizes()[0] == 1) value = TAEDA_CALL("select", {value, box(int64_t{0}), box(int64_t{0})});
     return value;
 }
 
@@ -168,8 +170,8 @@ PyObject* getitem(PyObject* self, PyObject* key) {
         TAEDA_CHECK_KIND(Index, t.dim() > 0 || !PyLong_Check(key) || PyBool_Check(key),
                          "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
         Parsed parsed = KeyReader(t).read(key);
-        if (!parsed.has_advanced) return wrap(parsed.viewed.is_same(t) ? call_one("alias", {t}) : parsed.viewed);
-        return wrap(call_one("_index", {parsed.viewed, parsed.advanced}));
+        if (!parsed.has_advanced) return wrap(parsed.viewed.is_same(t) ? TAEDA_CALL("alias", {t}) : parsed.viewed);
+        return wrap(TAEDA_CALL("_index", {parsed.viewed, parsed.advanced}));
     });
 }
 
@@ -181,7 +183,7 @@ int setitem(PyObject* self, PyObject* key, PyObject* value) {
         Tensor source = value_tensor(value, t);
         if (source.device() != t.device() && source.dim() == 0 && t.is_meta()) return 0;
         if (!parsed.has_advanced) {
-            call_one("copy_", {parsed.viewed, without_leading_ones(source, parsed.viewed.dim()), box(false)});
+            TAEDA_CALL("copy_", {parsed.viewed, without_leading_ones(source, parsed.viewed.dim()), box(false)});
             return 0;
         }
         const Op& op = find_op("_index_put");
@@ -213,8 +215,8 @@ int contains(PyObject* self, PyObject* item) {
         if (!is_tensor(item) && !parse_scalar(item, number))
             fail(ErrorKind::Runtime, "Tensor.__contains__ only supports Tensor or scalar, but you passed in a ", Py_TYPE(item)->tp_name, ".");
         GradModeGuard guard(false);
-        Tensor same = call_one("eq", {t, is_tensor(item) ? Value(tensor_of(item)) : Value(number)});
-        return cpu::item(call_one("any", {same})).to_bool();
+        Tensor same = TAEDA_CALL("eq", {t, is_tensor(item) ? Value(tensor_of(item)) : Value(number)});
+        return cpu::item(TAEDA_CALL("any", {same})).to_bool();
     } catch (...) {
         set_python_error();
         return -1;

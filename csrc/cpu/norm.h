@@ -12,12 +12,12 @@ struct NormMoments {
 
 // Pointers are to float or double, as the table says; `w` and `b` may be null.
 struct NormKernels {
-    // The mean and 1 / sqrt(variance + eps) of n values.
-    NormMoments (*moments)(const void* x, int64_t n, double eps);
+    // The mean and 1 / sqrt(variance + eps) of n values; without `center` 0 and 1 / sqrt(mean square + eps).
+    NormMoments (*moments)(const void* x, int64_t n, double eps, bool center);
     // y = (x - mean) * rstd * w + b
     void (*normalize)(const void* x, const void* w, const void* b, void* y, int64_t n, NormMoments m);
-    // One row of a layer norm backwards: dx (may be null), and dw += ..., db += ... (may be null both).
-    void (*layer_backward)(const void* x, const void* dy, const void* w, void* dx, void* dw, void* db, int64_t n, NormMoments m);
+    // One row of a layer norm backwards: dx, and dw += ..., db += ... (may be null both).
+    void (*layer_backward)(const void* x, const void* dy, const void* w, void* dx, void* dw, void* db, int64_t n, NormMoments m, bool center);
     // sums[0] += sum of dy, sums[1] += sum of dy * (x - mean)
     void (*dot)(const void* x, const void* dy, int64_t n, double mean, double* sums);
     // The same for each of n columns over `rows` rows that lie `n` elements apart.

@@ -13,9 +13,9 @@ struct Norm {
     static const C* in(const void* p) { return static_cast<const C*>(p); }
     static C* out(void* p) { return static_cast<C*>(p); }
 
-    static NormMoments moments(const void* from, int64_t n, double eps) {
+    static NormMoments moments(const void* from, int64_t n, double eps, bool center) {
         const C* x = in(from);
-        const double mean = sum_of<C>(n, [x](int64_t i) { return x[i]; }) / static_cast<double>(n);
+        const double mean = center ? sum_of<C>(n, [x](int64_t i) { return x[i]; }) / static_cast<double>(n) : 0;
         const C shift = static_cast<C>(mean);
         const double squares = sum_of<C>(n, [x, shift](int64_t i) {
             C d = x[i] - shift;
@@ -61,14 +61,14 @@ struct Norm {
         return total;
     }
 
-    static void layer_backward(const void* from, const void* grad, const void* weight, void* dx, void* dw, void* db, int64_t n, NormMoments m) {
+    static void layer_backward(const void* from, const void* grad, const void* weight, void* dx, void* dw, void* db, int64_t n, NormMoments m,
+                               bool center) {
         const C *x = in(from), *dy = in(grad), *w = in(weight);
         const C mean = static_cast<C>(m.mean), rstd = static_cast<C>(m.rstd);
         auto sums = w ? (dw ? layer_sums<true, true> : layer_sums<true, false>) : (dw ? layer_sums<false, true> : layer_sums<false, false>);
         PairOf<double> total = sums(x, dy, w, out(dw), out(db), n, mean, rstd);
-        if (!dx) return;
         C* to = out(dx);
-        const C plain = static_cast<C>(total.first / static_cast<double>(n)), along = static_cast<C>(total.second / static_cast<double>(n));
+        const C plain = static_cast<C>(center ? total.first / static_cast<double>(n) : 0), along = static_cast<C>(total.second / static_cast<double>(n));
         if (w)
             for (int64_t i = 0; i < n; ++i) to[i] = rstd * (dy[i] * w[i] - plain - (x[i] - mean) * rstd * along);
         else

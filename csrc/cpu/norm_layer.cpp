@@ -2,7 +2,9 @@
 #include "base/parallel.h"
 #include "cpu/copy.h"
 #include "cpu/norm.h"
+#include "cpu/pointwise.h"
 #include "cpu/scratch.h"
+#include "pointwise_rows.h"
 #include "tensor/views.h"
 
 namespace taeda::cpu {
@@ -50,13 +52,14 @@ void keep(const Tensor& t, int64_t i, double value) {
 }
 double kept(const Tensor& t, int64_t i) { return t.dtype() == DType::Float64 ? t.data<double>()[i] : t.data<float>()[i]; }
 
-void layer_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y, Rows rows, double eps, const Tensor& mean, const Tensor& rstd) {
+void layer_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y, Rows rows, double eps, bool center, const Tensor& mean,
+                   const Tensor& rstd) {
     const NormKernels& kernels = norm_kernels(x.dtype());
     const int64_t step = rows.size * static_cast<int64_t>(x.item_size());
     ReleaseHostLock unlocked(x.numel() >= kGrain);
     parallel_for(0, rows.count, std::max<int64_t>(1, kGrain / std::max<int64_t>(rows.size, 1)), [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i) {
-            NormMoments m = kernels.moments(bytes(x) + i * step, rows.size, eps);
+            NormMoments m = kernels.moments(bytes(x) + i * step, rows.size, eps, center);
             kernels.normalize(bytes(x) + i * step, bytes(weight), bytes(bias), bytes(y) + i * step, rows.size, m);
             keep(mean, i, m.mean);
             keep(rstd, i, m.rstd);
@@ -72,8 +75,8 @@ void add_chunks(C* partial, int64_t chunks, int64_t stride, int64_t n) {
             for (int64_t j = 0; j < n; ++j) partial[i * stride + j] += partial[(i + width) * stride + j];
 }
 
-void layer_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& dx, const Tensor& dw, const Tensor& db, Rows rows, const Tensor& mean,
-                    const Tensor& rstd) {
+void layer_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& dx, const Tensor& dw, const Tensor& db, Rows rows, double eps,
+                    bool center) {
     const NormKernels& kernels = norm_kernels(x.dtype());
     const int64_t item = static_cast<int64_t>(x.item_size()), step = rows.size * item;
     const int64_t per_chunk = std::max<int64_t>((rows.count + kGradChunks - 1) / kGradChunks, std::max<int64_t>(1, kGrain / std::max<int64_t>(rows.size, 1)));
@@ -87,8 +90,8 @@ void layer_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, con
             char* db_part = with_grads ? dw_part + step : nullptr;
             if (with_grads) std::memset(dw_part, 0, static_cast<size_t>(2 * step));
             for (int64_t i = c * per_chunk; i < std::min(rows.count, (c + 1) * per_chunk); ++i)
-                kernels.layer_backward(bytes(x) + i * step, bytes(dy) + i * step, bytes(weight), dx.defined() ? bytes(dx) + i * step : nullptr, dw_part, db_part,
-                                       rows.size, {kept(mean, i), kept(rstd, i)});
+                kernels.layer_backward(bytes(x) + i * step, bytes(dy) + i * step, bytes(weight), bytes(dx) + i * step, dw_part, db_part, rows.size,
+                                       kernels.moments(bytes(x) + i * step, rows.size, eps, center), center);
         }
     });
     if (!with_grads) return;
@@ -110,38 +113,84 @@ Shape stats_shape(const Tensor& input, int64_t n_normalized) {
 
 }  // namespace
 
-// ---- layer norm
+// ---- layer norm and root mean square norm
 
-std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
+namespace {
+
+Tensor layer_like(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps, bool center, const Tensor& mean,
+                  const Tensor& rstd) {
     const Rows rows = layer_rows(input, normalized_shape, weight, bias);
     require_float(input, "LayerNormKernelImpl");
     const DType type = norm_compute_type(input.dtype());
     Tensor out = result(input.sizes(), input.dtype(), input.device());
-    const Shape shape = stats_shape(input, static_cast<int64_t>(normalized_shape.size()));
-    Tensor mean = empty(shape, type, input.device()), rstd = empty(shape, type, input.device());
-    if (out.is_meta()) return {out, mean, rstd};
+    if (out.is_meta()) return out;
     Tensor y = out.dtype() == type ? out : empty(out.sizes(), type);
-    layer_forward(prepared(input, type), prepared(weight, type), prepared(bias, type), y, rows, eps, mean, rstd);
+    layer_forward(prepared(input, type), prepared(weight, type), prepared(bias, type), y, rows, eps, center, mean, rstd);
     if (!y.is_same(out)) copy_into(out, y);
-    return {out, mean, rstd};
+    return out;
 }
 
-std::tuple<Tensor, Tensor, Tensor> _layer_norm_backward(const Tensor& grad, const Tensor& input, IntList normalized_shape, const Tensor& mean, const Tensor& rstd,
-                                                        const Tensor& weight, bool affine, double eps) {
-    (void)eps;  // only the derivative of this function needs it
-    const Rows rows = layer_rows(input, normalized_shape, weight, {});
+double machine_epsilon(DType t) {
+    return t == DType::Float64 ? 0x1p-52 : t == DType::Float16 ? 0x1p-10 : t == DType::BFloat16 ? 0x1p-7 : 0x1p-23;
+}
+
+}  // namespace
+
+Tensor layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps, bool) {
+    return layer_like(input, normalized_shape, weight, bias, eps, true, {}, {});
+}
+
+std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
     const DType type = norm_compute_type(input.dtype());
+    layer_rows(input, normalized_shape, weight, bias);
+    const Shape shape = stats_shape(input, static_cast<int64_t>(normalized_shape.size()));
+    Tensor mean = empty(shape, type, input.device()), rstd = empty(shape, type, input.device());
+    return {layer_like(input, normalized_shape, weight, bias, eps, true, mean, rstd), mean, rstd};
+}
+
+Tensor rms_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, std::optional<double> eps) {
+    return layer_like(input, normalized_shape, weight, {}, eps.value_or(machine_epsilon(input.dtype())), false, {}, {});
+}
+
+namespace {
+
+std::tuple<Tensor, Tensor, Tensor> layer_like_backward(const Tensor& grad, const Tensor& input, IntList normalized_shape, const Tensor& weight, bool affine,
+                                                       double eps, bool center) {
+    const Rows rows = layer_rows(input, normalized_shape, weight, {});
+    const DType type = norm_compute_type(input.dtype()), w_type = weight.defined() ? weight.dtype() : input.dtype();
     Tensor dx = result(input.sizes(), type, input.device());
     Tensor dw = empty(normalized_shape, type, input.device()), db = empty(normalized_shape, type, input.device());
-    const DType w_type = weight.defined() ? weight.dtype() : input.dtype();
     if (!dx.is_meta()) {
-        layer_backward(prepared(input, type), prepared(grad, type), prepared(weight, type), dx, affine ? dw : Tensor(), affine ? db : Tensor(), rows, mean, rstd);
+        layer_backward(prepared(input, type), prepared(grad, type), prepared(weight, type), dx, affine ? dw : Tensor(), affine ? db : Tensor(), rows, eps, center);
         if (!affine) {
             fill_zero(dw);
             fill_zero(db);
         }
     }
     return {to_dtype(dx, input.dtype()), to_dtype(dw, w_type), to_dtype(db, w_type)};
+}
+
+}  // namespace
+
+std::tuple<Tensor, Tensor, Tensor> _layer_norm_backward(const Tensor& grad, const Tensor& input, IntList normalized_shape, const Tensor& weight, bool affine,
+                                                        double eps) {
+    return layer_like_backward(grad, input, normalized_shape, weight, affine, eps, true);
+}
+
+std::tuple<Tensor, Tensor> _rms_norm_backward(const Tensor& grad, const Tensor& input, IntList normalized_shape, const Tensor& weight, bool affine,
+                                              std::optional<double> eps) {
+    auto [dx, dw, db] = layer_like_backward(grad, input, normalized_shape, weight, affine, eps.value_or(machine_epsilon(input.dtype())), false);
+    return {dx, dw};
+}
+
+Tensor _add_epsilon(const Tensor& input, std::optional<double> eps) {
+    Operand operands[2];
+    operands[0].tensor = &input;
+    operands[1].number = Scalar(eps.value_or(machine_epsilon(input.dtype())));
+    Attributes alpha{};
+    alpha.complex[0] = alpha.real[0] = 1;
+    alpha.integer[0] = 1;
+    return run_pointwise(pointwise_op(row::add).forward, operands, alpha);
 }
 
 // ---- group norm: the same rows, with one weight for each channel
@@ -170,16 +219,14 @@ Groups groups_of(const Tensor& input, int64_t num_groups, const Tensor& weight, 
 double value_or(const Tensor& t, int64_t i, double otherwise) { return t.defined() ? kept(t, i) : otherwise; }
 
 // y = x * (rstd * w) + (b - mean * rstd * w), one channel at a time.
-void group_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y, const Groups& s, double eps, const Tensor& mean, const Tensor& rstd) {
+void group_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y, const Groups& s, double eps) {
     const NormKernels& kernels = norm_kernels(x.dtype());
     const int64_t per_group = s.channels / s.groups, run = s.area * static_cast<int64_t>(x.item_size());
     ReleaseHostLock unlocked(x.numel() >= kGrain);
     parallel_for(0, s.n * s.groups, std::max<int64_t>(1, kGrain / std::max<int64_t>(per_group * s.area, 1)), [&](int64_t first, int64_t last) {
         for (int64_t g = first; g < last; ++g) {
             const int64_t start = g * per_group * run;
-            NormMoments m = kernels.moments(bytes(x) + start, per_group * s.area, eps);
-            keep(mean, g, m.mean);
-            keep(rstd, g, m.rstd);
+            NormMoments m = kernels.moments(bytes(x) + start, per_group * s.area, eps, true);
             for (int64_t k = 0; k < per_group; ++k) {
                 const int64_t c = g % s.groups * per_group + k;
                 const double a = m.rstd * value_or(weight, c, 1), b = value_or(bias, c, 0) - m.mean * a;
@@ -189,8 +236,8 @@ void group_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, co
     });
 }
 
-// sums: [n * channels, 2] with the sums of dy and of dy * (x - mean) of each channel of each sample.
-void group_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& dx, double* sums, const Groups& s, const Tensor& mean, const Tensor& rstd) {
+// sums: [n * channels, 2] with the sums of dy and of dy * xhat of each channel of each sample.
+void group_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& dx, double* sums, const Groups& s, double eps) {
     const NormKernels& kernels = norm_kernels(x.dtype());
     const int64_t per_group = s.channels / s.groups, run = s.area * static_cast<int64_t>(x.item_size());
     const double count = static_cast<double>(per_group * s.area);
@@ -198,20 +245,22 @@ void group_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, con
     parallel_for(0, s.n * s.groups, std::max<int64_t>(1, kGrain / std::max<int64_t>(per_group * s.area, 1)), [&](int64_t first, int64_t last) {
         for (int64_t g = first; g < last; ++g) {
             const int64_t start = g * per_group * run;
-            const double mu = kept(mean, g), r = kept(rstd, g);
+            const NormMoments m = kernels.moments(bytes(x) + start, per_group * s.area, eps, true);
+            const double r = m.rstd;
             double plain = 0, along = 0;
             for (int64_t k = 0; k < per_group; ++k) {
                 const double w = value_or(weight, g % s.groups * per_group + k, 1);
                 double* of_channel = sums + 2 * (g * per_group + k);
                 of_channel[0] = of_channel[1] = 0;
-                kernels.dot(bytes(x) + start + k * run, bytes(dy) + start + k * run, s.area, mu, of_channel);
+                kernels.dot(bytes(x) + start + k * run, bytes(dy) + start + k * run, s.area, m.mean, of_channel);
+                of_channel[1] *= r;
                 plain += w * of_channel[0];
                 along += w * of_channel[1];
             }
             for (int64_t k = 0; k < per_group; ++k) {
                 const double w = value_or(weight, g % s.groups * per_group + k, 1);
-                kernels.combine(bytes(x) + start + k * run, bytes(dy) + start + k * run, bytes(dx) + start + k * run, s.area, mu, r * w,
-                                -r * r * r * along / count, -r * plain / count);
+                kernels.combine(bytes(x) + start + k * run, bytes(dy) + start + k * run, bytes(dx) + start + k * run, s.area, m.mean, r * w,
+                                -r * r * along / count, -r * plain / count);
             }
         }
     });
@@ -219,23 +268,19 @@ void group_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, con
 
 }  // namespace
 
-std::tuple<Tensor, Tensor, Tensor> _native_group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps, bool) {
     const Groups s = groups_of(input, num_groups, weight, bias);
     require_float(input, "GroupNormKernelImpl");
     const DType type = norm_compute_type(input.dtype());
     Tensor out = result(input.sizes(), input.dtype(), input.device());
-    const Shape shape{s.n, s.groups};
-    Tensor mean = empty(shape, type, input.device()), rstd = empty(shape, type, input.device());
-    if (out.is_meta()) return {out, mean, rstd};
+    if (out.is_meta()) return out;
     Tensor y = out.dtype() == type ? out : empty(out.sizes(), type);
-    group_forward(prepared(input, type), prepared(weight, type), prepared(bias, type), y, s, eps, mean, rstd);
+    group_forward(prepared(input, type), prepared(weight, type), prepared(bias, type), y, s, eps);
     if (!y.is_same(out)) copy_into(out, y);
-    return {out, mean, rstd};
+    return out;
 }
 
-std::tuple<Tensor, Tensor, Tensor> _group_norm_backward(const Tensor& grad, const Tensor& input, int64_t num_groups, const Tensor& mean, const Tensor& rstd,
-                                                        const Tensor& weight, double eps) {
-    (void)eps;
+std::tuple<Tensor, Tensor, Tensor> _group_norm_backward(const Tensor& grad, const Tensor& input, int64_t num_groups, const Tensor& weight, double eps) {
     const Groups s = groups_of(input, num_groups, weight, {});
     const DType type = norm_compute_type(input.dtype());
     Tensor dx = result(input.sizes(), type, input.device());
@@ -244,13 +289,12 @@ std::tuple<Tensor, Tensor, Tensor> _group_norm_backward(const Tensor& grad, cons
     const DType w_type = weight.defined() ? weight.dtype() : input.dtype();
     if (!dx.is_meta()) {
         Scratch<double> sums(2 * std::max<int64_t>(1, s.n * s.channels));
-        group_backward(prepared(input, type), prepared(grad, type), prepared(weight, type), dx, sums.data(), s, mean, rstd);
+        group_backward(prepared(input, type), prepared(grad, type), prepared(weight, type), dx, sums.data(), s, eps);
         for (int64_t c = 0; c < s.channels; ++c) {
             double of_weight = 0, of_bias = 0;
             for (int64_t n = 0; n < s.n; ++n) {
-                const double* of_channel = sums.data() + 2 * (n * s.channels + c);
-                of_bias += of_channel[0];
-                of_weight += of_channel[1] * kept(rstd, n * s.groups + c / (s.channels / s.groups));
+                of_bias += sums.data()[2 * (n * s.channels + c)];
+                of_weight += sums.data()[2 * (n * s.channels + c) + 1];
             }
             keep(dw, c, of_weight);
             keep(db, c, of_bias);
