@@ -41,13 +41,13 @@ op(
     differentiable=("values",),
     doc="Return the running minimum along ``dim`` and where it is: the last of equal elements. NaN stays." + _DIM,
 )
+# The gradient of logcumsumexp, in logarithms throughout, the two signs of g apart: exp(input) alone may overflow. A logarithm is
+# only taken of what is positive, so that the gradient has a gradient.
+_POSITIVE = "((where(g > 0, where(g > 0, g, 1).log(), -inf) - where(result == -inf, 0, result)).flip([dim]).logcumsumexp(dim).flip([dim]) + input).exp()"
+_NEGATIVE = _POSITIVE.replace("g > 0, g, 1", "g < 0, -g, 1").replace("g > 0", "g < 0")
 op(
     "logcumsumexp(Tensor input, int dim) -> Tensor",
-    # In logarithms throughout, the two signs of g apart: exp(input) alone may overflow.
-    vjp={
-        "input": "((g.clamp_min(0).log() - result).flip([dim]).logcumsumexp(dim).flip([dim]) + input).exp() "
-        "- (((-g).clamp_min(0).log() - result).flip([dim]).logcumsumexp(dim).flip([dim]) + input).exp() if g.ndim > 0 else g"
-    },
+    vjp={"input": f"{_POSITIVE} - {_NEGATIVE} if g.ndim > 0 else g"},
     inplace=True,
     doc="Return ``log(cumsum(exp(input)))`` along ``dim``, without overflow." + _DIM,
 )
