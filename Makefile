@@ -40,11 +40,11 @@ test-full: install
 	$(BIN)/python -m pytest tests
 
 dev: $(BIN)/python
-	$(BIN)/python -m pip install --quiet "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja scipy-openblas32 onednn-devel-cpu-gomp==2023.2.0
+	$(BIN)/python -m pip install --quiet "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
 	$(BIN)/python -m pip install --quiet --no-build-isolation -Ceditable.rebuild=true -Cbuild-dir=build/dev-editable -e '.[examples,test,lint]'
 
 lint: $(BIN)/python
-	$(BIN)/python -m pip install --quiet ruff==0.14.5 mypy==1.18.2 clang-format==21.1.5 import-linter==2.6 numpy
+	$(BIN)/python -m pip install --quiet ruff==0.17.5 mypy==2.4.1 clang-format==23.1.5 import-linter==2.16 numpy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/check_format.py $(BIN)/clang-format
@@ -53,7 +53,7 @@ lint: $(BIN)/python
 	$(BIN)/mypy
 
 format: $(BIN)/python
-	$(BIN)/python -m pip install --quiet ruff==0.14.5 clang-format==21.1.5
+	$(BIN)/python -m pip install --quiet ruff==0.17.5 clang-format==23.1.5
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/python tools/check_format.py $(BIN)/clang-format --fix

@@ -27,7 +27,8 @@ Tensor call_binary(const char* key, const Tensor& a, const Tensor& b) {
 
 // Whether nobody else could see a write into this tensor.
 bool is_ours_alone(const Tensor& t) {
-    return t.impl()->use_count() == 1 && t.storage()->use_count() == 1 && !t.impl()->host_object && !t.impl()->requires_grad && !may_overlap_itself(t);
+    return t.impl()->use_count() == 1 && t.storage()->use_count() == 1 && !t.impl()->host_object && !t.impl()->requires_grad &&
+           !may_overlap_itself(t);
 }
 
 void add_into(Tensor& sum, Tensor grad) {
@@ -312,7 +313,8 @@ void accumulate_grad(TensorImpl& leaf, const Tensor& grad) {
             call(clone, arguments, results);
             stored = unbox_tensor(results[0]);
         } else {
-            Tensor copy = is_non_overlapping_and_dense(self.sizes(), self.strides()) ? empty_like(self) : empty(self.sizes(), self.dtype(), self.device());
+            Tensor copy =
+                is_non_overlapping_and_dense(self.sizes(), self.strides()) ? empty_like(self) : empty(self.sizes(), self.dtype(), self.device());
             cpu::copy_into(copy, grad);
             stored = copy;
         }

@@ -75,7 +75,8 @@ Tensor SavedTensor::unpack(const Node& owner) const {
     if (!tensor_.defined()) {
         if (!owner.is_released) return Tensor();
         std::string line = owner.line_text();
-        fail(ErrorKind::Runtime, "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+        fail(ErrorKind::Runtime,
+             "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
              "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify retain_graph=True if "
              "you need to backward through the graph a second time or if you need to access saved tensors after calling backward.\n  node: ",
              owner.name(), line.empty() ? "" : concat(", recorded at ", line));

@@ -18,9 +18,9 @@ struct Node;
 using GradList = InlineList<Tensor, 2>;
 
 struct Edge {
-    Ptr<Node> node;        // null: a leaf, or nothing
+    Ptr<Node> node;  // null: a leaf, or nothing
     Ptr<TensorImpl> leaf;
-    uint32_t index = 0;    // which result of `node`
+    uint32_t index = 0;  // which result of `node`
 
     bool valid() const { return static_cast<bool>(node) || static_cast<bool>(leaf); }
 };

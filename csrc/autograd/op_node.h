@@ -27,11 +27,11 @@ struct OpNode final : Node {
     const TensorMeta& output_meta(int k) const { return outputs[static_cast<size_t>(k)]; }
 
     const Op* op;
-    std::vector<Value> values;      // arguments; tensors are left out
-    std::vector<TensorMeta> metas;  // of tensor arguments
+    std::vector<Value> values;                           // arguments; tensors are left out
+    std::vector<TensorMeta> metas;                       // of tensor arguments
     std::vector<std::pair<int, TensorMeta>> list_metas;  // of the tensors in list arguments, with the argument's number
     std::vector<SavedTensor> saved;
-    std::vector<uint32_t> slots;        // argument, then result -> its first place in `saved`
+    std::vector<uint32_t> slots;  // argument, then result -> its first place in `saved`
     std::vector<uint32_t> slot_counts;
     std::vector<uint32_t> first_edges;  // argument -> its first edge
 

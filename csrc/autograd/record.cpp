@@ -13,9 +13,7 @@ __attribute__((tls_model("initial-exec"))) thread_local GradMode t_grad_mode;
 
 namespace {
 
-bool is_stale_view(const AutogradRecord& record, const Tensor& t) {
-    return record.view && record.view->version != t.version();
-}
+bool is_stale_view(const AutogradRecord& record, const Tensor& t) { return record.view && record.view->version != t.version(); }
 
 void renew_view(const Tensor& t) {
     AutogradRecord& record = *t.impl()->autograd;
@@ -191,8 +189,7 @@ void record(const Op& op, const Value* arguments, Value* results, bool in_place)
     for (size_t k = 0; k < op.result_names.size(); ++k) {
         bool differentiable = op.differentiable_results >> k & 1;
         if (const auto* t = std::get_if<Tensor>(&results[k])) {
-            if (differentiable && t->defined() && is_inexact(t->dtype()))
-                in_place && k == 0 ? rebase_history(*t, node) : set_history(*t, node, index);
+            if (differentiable && t->defined() && is_inexact(t->dtype())) in_place&& k == 0 ? rebase_history(*t, node) : set_history(*t, node, index);
             ++index;
         } else if (const auto* list = std::get_if<TensorList>(&results[k])) {
             for (const Tensor& t : *list) {

@@ -58,10 +58,10 @@ private:
     bool saved_;
 };
 
-bool requires_grad(const Tensor& t);    // true also for a view whose base has come to need it
+bool requires_grad(const Tensor& t);  // true also for a view whose base has come to need it
 void set_requires_grad(const Tensor& t, bool value);
 bool is_leaf(const Tensor& t);
-Ptr<Node> grad_fn(const Tensor& t);     // renewed where the base of a view was written
+Ptr<Node> grad_fn(const Tensor& t);  // renewed where the base of a view was written
 Edge edge_of(const Tensor& t);
 void set_history(const Tensor& t, const Ptr<Node>& node, uint32_t index);
 void rebase_history(const Tensor& t, const Ptr<Node>& node);  // after an in-place operation

@@ -31,20 +31,18 @@ Scalar scalar_arithmetic(const Scalar& a, const Scalar& b, F f) {
     return Scalar(f(a.to_double(), b.to_double()));
 }
 
-#define TAEDA_OPERATOR(name, op, sign)                                                                       \
-    template <class A, class B>                                                                              \
-    auto name(const A& a, const B& b) {                                                                      \
-        if constexpr (TensorLike<A> || TensorLike<B>) return ops::op(tensor_of(plain(a), plain(b)), plain(b)); \
-        else if constexpr (ScalarLike<A> || ScalarLike<B>)                                                   \
+#define TAEDA_OPERATOR(name, op, sign)                                                                             \
+    template <class A, class B>                                                                                    \
+    auto name(const A& a, const B& b) {                                                                            \
+        if constexpr (TensorLike<A> || TensorLike<B>) return ops::op(tensor_of(plain(a), plain(b)), plain(b));     \
+        else if constexpr (ScalarLike<A> || ScalarLike<B>)                                                         \
             return scalar_arithmetic(Scalar(plain(a)), Scalar(plain(b)), [](auto x, auto y) { return x sign y; }); \
-        else return plain(a) sign plain(b);                                                                  \
+        else return plain(a) sign plain(b);                                                                        \
     }
 
 // The left operand of a tensor operation as a tensor: a number becomes a zero-dim tensor of the other's dtype.
 inline const Tensor& tensor_of(const Tensor& a, const auto&) { return a; }
-inline Tensor tensor_of(const Scalar& a, const Tensor& b) {
-    return cpu::scalar_tensor(a, promote_with(b.dtype(), a), b.device());
-}
+inline Tensor tensor_of(const Scalar& a, const Tensor& b) { return cpu::scalar_tensor(a, promote_with(b.dtype(), a), b.device()); }
 
 TAEDA_OPERATOR(plus, add, +)
 TAEDA_OPERATOR(minus, sub, -)
@@ -74,13 +72,12 @@ inline Scalar negate(const Scalar& a) {
 inline int64_t negate(int64_t a) { return -a; }
 inline double negate(double a) { return -a; }
 
-#define TAEDA_COMPARISON(name, op, sign)                                                        \
-    template <class A, class B>                                                                 \
-    auto name(const A& a, const B& b) {                                                         \
-        if constexpr (TensorLike<A>) return ops::op(a, plain(b));                               \
-        else if constexpr (ScalarLike<A> || ScalarLike<B>)                                      \
-            return Scalar(plain(a)).to_double() sign Scalar(plain(b)).to_double();              \
-        else return a sign b;                                                                   \
+#define TAEDA_COMPARISON(name, op, sign)                                                                                          \
+    template <class A, class B>                                                                                                   \
+    auto name(const A& a, const B& b) {                                                                                           \
+        if constexpr (TensorLike<A>) return ops::op(a, plain(b));                                                                 \
+        else if constexpr (ScalarLike<A> || ScalarLike<B>) return Scalar(plain(a)).to_double() sign Scalar(plain(b)).to_double(); \
+        else return a sign b;                                                                                                     \
     }
 TAEDA_COMPARISON(equal, eq, ==)
 TAEDA_COMPARISON(not_equal, ne, !=)

@@ -13,7 +13,9 @@ namespace taeda {
 struct None {
     operator Tensor() const { return Tensor(); }
     template <class T>
-    operator std::optional<T>() const { return std::nullopt; }
+    operator std::optional<T>() const {
+        return std::nullopt;
+    }
     operator Generator*() const { return nullptr; }
 };
 inline bool is_none(None) { return true; }
@@ -79,11 +81,17 @@ inline int64_t size_of(const Tensor& t, int64_t d) { return t.dim() == 0 ? 1 : t
 // ---- lists and tuples
 
 template <size_t K, class... T>
-const auto& get_nth(const std::tuple<T...>& t) { return std::get<K>(t); }
+const auto& get_nth(const std::tuple<T...>& t) {
+    return std::get<K>(t);
+}
 template <size_t K>
-const Tensor& get_nth(const TensorList& list) { return list.at(K); }
+const Tensor& get_nth(const TensorList& list) {
+    return list.at(K);
+}
 template <size_t K>
-int64_t get_nth(const Ints& list) { return list[K]; }
+int64_t get_nth(const Ints& list) {
+    return list[K];
+}
 inline int64_t at(const Ints& list, int64_t k) { return list[static_cast<size_t>(k < 0 ? k + static_cast<int64_t>(list.size()) : k)]; }
 inline const Tensor& at(const TensorList& list, int64_t k) { return list.at(static_cast<size_t>(k < 0 ? k + static_cast<int64_t>(list.size()) : k)); }
 inline Ints slice_of(const Ints& list, const std::optional<int64_t>& low, const std::optional<int64_t>& high) {
@@ -100,7 +108,9 @@ auto make_list(const First& first, const Rest&... rest) {
 }
 inline Ints make_list() { return Ints(); }
 template <class T, class... Choices>
-bool is_in(const T& value, const Choices&... choices) { return ((value == choices) || ...); }
+bool is_in(const T& value, const Choices&... choices) {
+    return ((value == choices) || ...);
+}
 inline int64_t to_int(auto v) { return static_cast<int64_t>(v); }
 inline double to_float(bool v) { return v; }
 inline double to_float(int64_t v) { return static_cast<double>(v); }

@@ -11,13 +11,30 @@
 namespace taeda {
 
 enum class DType : uint8_t {
-    Bool, UInt8, Int8, Int16, Int32, Int64, UInt16, UInt32, UInt64,
-    Float16, BFloat16, Float32, Float64, Complex64, Complex128,
+    Bool,
+    UInt8,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    UInt16,
+    UInt32,
+    UInt64,
+    Float16,
+    BFloat16,
+    Float32,
+    Float64,
+    Complex64,
+    Complex128,
 };
 inline constexpr int kDTypeCount = 15;
 
-struct Half { uint16_t bits; };
-struct BFloat16 { uint16_t bits; };
+struct Half {
+    uint16_t bits;
+};
+struct BFloat16 {
+    uint16_t bits;
+};
 
 inline float to_float(BFloat16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16); }
 inline BFloat16 to_bfloat16(float x) {
@@ -44,7 +61,7 @@ inline Half to_half(float x) {
     uint32_t bits = std::bit_cast<uint32_t>(x), sign = (bits >> 16) & 0x8000u, rest = bits & 0x7fffffffu;
     if (rest > 0x7f800000u) return {static_cast<uint16_t>(sign | 0x7e00u)};
     if (rest >= 0x477ff000u) return {static_cast<uint16_t>(sign | 0x7c00u)};  // rounds to infinity
-    if (rest < 0x38800000u) {  // subnormal: let the FPU round against the spacing of 2^-24
+    if (rest < 0x38800000u) {                                                 // subnormal: let the FPU round against the spacing of 2^-24
         float shifted = std::bit_cast<float>(rest) + 0.5f;
         return {static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u))};
     }
@@ -53,27 +70,36 @@ inline Half to_half(float x) {
 #endif
 }
 
-template <DType> struct CType;
-template <class> struct DTypeOf;
+template <DType>
+struct CType;
+template <class>
+struct DTypeOf;
+// clang-format off: it does not settle on a layout for this list
 #define TAEDA_FOR_DTYPES(_)                                                                                     \
     _(Bool, bool) _(UInt8, uint8_t) _(Int8, int8_t) _(Int16, int16_t) _(Int32, int32_t) _(Int64, int64_t)        \
     _(UInt16, uint16_t) _(UInt32, uint32_t) _(UInt64, uint64_t) _(Float16, ::taeda::Half)                       \
     _(BFloat16, ::taeda::BFloat16) _(Float32, float) _(Float64, double) _(Complex64, std::complex<float>)        \
     _(Complex128, std::complex<double>)
-#define TAEDA_MAP(name, type)                                                    \
-    template <> struct CType<DType::name> { using t = type; };                   \
-    template <> struct DTypeOf<type> { static constexpr DType value = DType::name; };
+// clang-format on
+#define TAEDA_MAP(name, type)                       \
+    template <>                                     \
+    struct CType<DType::name> {                     \
+        using t = type;                             \
+    };                                              \
+    template <>                                     \
+    struct DTypeOf<type> {                          \
+        static constexpr DType value = DType::name; \
+    };
 TAEDA_FOR_DTYPES(TAEDA_MAP)
 #undef TAEDA_MAP
 
 inline constexpr uint8_t kItemSize[kDTypeCount] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 2, 2, 4, 8, 8, 16};
-inline constexpr const char* kDTypeNames[kDTypeCount] = {
-    "bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64",
-    "float16", "bfloat16", "float32", "float64", "complex64", "complex128"};
+inline constexpr const char* kDTypeNames[kDTypeCount] = {"bool",   "uint8",   "int8",     "int16",   "int32",   "int64",     "uint16",    "uint32",
+                                                         "uint64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"};
 // PyTorch's names in error messages ("Float", "Long", ...): programs match on them.
-inline constexpr const char* kScalarTypeNames[kDTypeCount] = {
-    "Bool", "Byte", "Char", "Short", "Int", "Long", "UInt16", "UInt32", "UInt64",
-    "Half", "BFloat16", "Float", "Double", "ComplexFloat", "ComplexDouble"};
+inline constexpr const char* kScalarTypeNames[kDTypeCount] = {"Bool",     "Byte",   "Char",   "Short",        "Int",
+                                                              "Long",     "UInt16", "UInt32", "UInt64",       "Half",
+                                                              "BFloat16", "Float",  "Double", "ComplexFloat", "ComplexDouble"};
 
 constexpr size_t item_size(DType t) { return kItemSize[static_cast<int>(t)]; }
 constexpr const char* dtype_name(DType t) { return kDTypeNames[static_cast<int>(t)]; }
@@ -97,11 +123,15 @@ DType default_dtype();
 void set_default_dtype(DType t);
 
 // Call `f` with a value-less tag of the C++ type that stores `t`: visit_dtype(t, [&]<class T>(Tag<T>) { ... });
-template <class T> struct Tag { using type = T; };
+template <class T>
+struct Tag {
+    using type = T;
+};
 template <class F>
 decltype(auto) visit_dtype(DType t, F&& f) {
     switch (t) {
-#define TAEDA_CASE(name, type) case DType::name: return f(Tag<type>{});
+#define TAEDA_CASE(name, type) \
+    case DType::name: return f(Tag<type>{});
         TAEDA_FOR_DTYPES(TAEDA_CASE)
 #undef TAEDA_CASE
     }
@@ -109,25 +139,62 @@ decltype(auto) visit_dtype(DType t, F&& f) {
 }
 
 // The type that arithmetic is done in: half types compute in float, everything else in itself.
-template <class T> struct ComputeOf { using t = T; };
-template <> struct ComputeOf<Half> { using t = float; };
-template <> struct ComputeOf<BFloat16> { using t = float; };
-template <class T> using compute_t = typename ComputeOf<T>::t;
+template <class T>
+struct ComputeOf {
+    using t = T;
+};
+template <>
+struct ComputeOf<Half> {
+    using t = float;
+};
+template <>
+struct ComputeOf<BFloat16> {
+    using t = float;
+};
+template <class T>
+using compute_t = typename ComputeOf<T>::t;
 // The type that sums are kept in: double for double, float for half types and float, int64 for integers.
-template <class T> struct AccumulateOf { using t = int64_t; };
-template <> struct AccumulateOf<Half> { using t = float; };
-template <> struct AccumulateOf<BFloat16> { using t = float; };
-template <> struct AccumulateOf<float> { using t = float; };
-template <> struct AccumulateOf<double> { using t = double; };
-template <> struct AccumulateOf<std::complex<float>> { using t = std::complex<float>; };
-template <> struct AccumulateOf<std::complex<double>> { using t = std::complex<double>; };
-template <class T> using accumulate_t = typename AccumulateOf<T>::t;
+template <class T>
+struct AccumulateOf {
+    using t = int64_t;
+};
+template <>
+struct AccumulateOf<Half> {
+    using t = float;
+};
+template <>
+struct AccumulateOf<BFloat16> {
+    using t = float;
+};
+template <>
+struct AccumulateOf<float> {
+    using t = float;
+};
+template <>
+struct AccumulateOf<double> {
+    using t = double;
+};
+template <>
+struct AccumulateOf<std::complex<float>> {
+    using t = std::complex<float>;
+};
+template <>
+struct AccumulateOf<std::complex<double>> {
+    using t = std::complex<double>;
+};
+template <class T>
+using accumulate_t = typename AccumulateOf<T>::t;
 
-template <class T> inline constexpr bool is_complex_v = false;
-template <> inline constexpr bool is_complex_v<std::complex<float>> = true;
-template <> inline constexpr bool is_complex_v<std::complex<double>> = true;
-template <class T> inline constexpr bool is_half_v = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
-template <class T> inline constexpr bool is_floating_v = std::is_floating_point_v<T> || is_half_v<T>;
+template <class T>
+inline constexpr bool is_complex_v = false;
+template <>
+inline constexpr bool is_complex_v<std::complex<float>> = true;
+template <>
+inline constexpr bool is_complex_v<std::complex<double>> = true;
+template <class T>
+inline constexpr bool is_half_v = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+template <class T>
+inline constexpr bool is_floating_v = std::is_floating_point_v<T> || is_half_v<T>;
 
 // Conversion between any two element types with C semantics (complex to real keeps the real part; to bool: != 0).
 template <class To, class From>

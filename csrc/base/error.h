@@ -32,15 +32,15 @@ template <class... Parts>
 }
 
 // The condition is what must hold; the parts make the message and are only evaluated on failure.
-#define TAEDA_CHECK(condition, ...)                                              \
-    do {                                                                         \
-        if (!(condition)) [[unlikely]]                                           \
-            ::taeda::fail(::taeda::ErrorKind::Runtime, __VA_ARGS__);             \
+#define TAEDA_CHECK(condition, ...)                                  \
+    do {                                                             \
+        if (!(condition)) [[unlikely]]                               \
+            ::taeda::fail(::taeda::ErrorKind::Runtime, __VA_ARGS__); \
     } while (0)
-#define TAEDA_CHECK_KIND(kind, condition, ...)                                   \
-    do {                                                                         \
-        if (!(condition)) [[unlikely]]                                           \
-            ::taeda::fail(::taeda::ErrorKind::kind, __VA_ARGS__);                \
+#define TAEDA_CHECK_KIND(kind, condition, ...)                    \
+    do {                                                          \
+        if (!(condition)) [[unlikely]]                            \
+            ::taeda::fail(::taeda::ErrorKind::kind, __VA_ARGS__); \
     } while (0)
 
 }  // namespace taeda

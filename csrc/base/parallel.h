@@ -7,7 +7,7 @@
 
 namespace taeda {
 
-int num_threads();           // threads that a large loop may use
+int num_threads();  // threads that a large loop may use
 void set_num_threads(int n);
 bool in_parallel_region();
 int thread_index();
@@ -23,9 +23,9 @@ template <class F>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, F&& f) {
     if (begin >= end) return;
     if (end - begin <= grain || num_threads() == 1 || in_parallel_region()) return f(begin, end);
-    detail::run_parallel(begin, end, grain,
-                         [](void* context, int64_t first, int64_t last) { (*static_cast<std::remove_reference_t<F>*>(context))(first, last); },
-                         const_cast<void*>(static_cast<const void*>(&f)));
+    detail::run_parallel(
+        begin, end, grain, [](void* context, int64_t first, int64_t last) { (*static_cast<std::remove_reference_t<F>*>(context))(first, last); },
+        const_cast<void*>(static_cast<const void*>(&f)));
 }
 
 // What the host language's lock needs: set once by the binding layer, no-ops in a plain C++ program.

@@ -201,8 +201,8 @@ void parse_out(PyObject* object, const Op& op, TensorList& outs) {
     } else {
         fail(ErrorKind::Type, op.name, "(): argument 'out' must be Tensor, not ", Py_TYPE(object)->tp_name);
     }
-    TAEDA_CHECK_KIND(Type, outs.size() == op.result_names.size(), op.name, "(): argument 'out' must have ", op.result_names.size(),
-                     " tensors, got ", outs.size());
+    TAEDA_CHECK_KIND(Type, outs.size() == op.result_names.size(), op.name, "(): argument 'out' must have ", op.result_names.size(), " tensors, got ",
+                     outs.size());
 }
 
 // out=, and what every factory takes; false: not such a keyword.

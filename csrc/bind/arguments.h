@@ -19,8 +19,8 @@ struct PyCall {
 
 struct ParsedCall {
     InlineList<Value, 8> values;
-    TensorList outs;              // out=
-    bool requires_grad = false;   // of a factory
+    TensorList outs;             // out=
+    bool requires_grad = false;  // of a factory
 };
 
 // Fills `parsed`; false with the reason in `problem` where the call does not fit this schema.

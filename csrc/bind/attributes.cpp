@@ -21,7 +21,8 @@ PyObject* transposed(PyObject* self, const char* name, bool conjugate, bool matr
         if (matrix && t.dim() < 2)
             fail(ErrorKind::Runtime, "tensor.", name, " is only supported on matrices or batches of matrices. Got ", t.dim(), "-D tensor.");
         if (!matrix && conjugate && t.dim() != 2 && t.dim() != 0)
-            fail(ErrorKind::Runtime, "tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.", t.dim() > 2 ? " For batches of matrices, consider using tensor.mH" : "");
+            fail(ErrorKind::Runtime, "tensor.H is only supported on matrices (2-D tensors). Got ", t.dim(), "-D tensor.",
+                 t.dim() > 2 ? " For batches of matrices, consider using tensor.mH" : "");
         if (t.dim() >= 2 && (matrix || t.dim() == 2)) {
             Value arguments[3] = {t, box(int64_t{-2}), box(int64_t{-1})};
             call(find_op("transpose"), arguments, results);
@@ -87,7 +88,8 @@ int set_data(PyObject* self, PyObject* value, void*) {
     try {
         TAEDA_CHECK_KIND(Type, value && is_tensor(value), "Variable data has to be a tensor, but got ", value ? Py_TYPE(value)->tp_name : "nothing");
         Tensor t = tensor_of(self), source = tensor_of(value);
-        TAEDA_CHECK(!t.requires_grad() || is_inexact(source.dtype()), "data set to a tensor that requires gradients must be floating point or complex dtype");
+        TAEDA_CHECK(!t.requires_grad() || is_inexact(source.dtype()),
+                    "data set to a tensor that requires gradients must be floating point or complex dtype");
         t.impl()->storage = source.storage();
         t.impl()->dtype = source.dtype();
         set_geometry(*t.impl(), source.sizes(), source.strides(), source.offset());
@@ -115,7 +117,13 @@ int set_part(PyObject* self, PyObject* value, void* key) {
     return status;
 }
 
-#define TAEDA_GET(expression) [](PyObject* self, void*) -> PyObject* { return guarded([&]() -> PyObject* { Tensor t = tensor_of(self); return expression; }); }
+#define TAEDA_GET(expression)                \
+    [](PyObject* self, void*) -> PyObject* { \
+        return guarded([&]() -> PyObject* {  \
+            Tensor t = tensor_of(self);      \
+            return expression;               \
+        });                                  \
+    }
 
 }  // namespace
 
@@ -123,7 +131,13 @@ PyGetSetDef g_tensor_getset[] = {
     {"shape", get_shape, nullptr, "The size of each dimension.", nullptr},
     {"dtype", TAEDA_GET(wrap_dtype(t.dtype())), nullptr, "The element type.", nullptr},
     {"device", TAEDA_GET(wrap_device(t.device())), nullptr, "Where the memory is.", nullptr},
-    {"layout", [](PyObject*, void*) -> PyObject* { PyObject* l = strided_layout(); Py_INCREF(l); return l; }, nullptr, "Always strided.", nullptr},
+    {"layout",
+     [](PyObject*, void*) -> PyObject* {
+         PyObject* l = strided_layout();
+         Py_INCREF(l);
+         return l;
+     },
+     nullptr, "Always strided.", nullptr},
     {"ndim", TAEDA_GET(PyLong_FromLongLong(t.dim())), nullptr, "The number of dimensions.", nullptr},
     {"itemsize", TAEDA_GET(PyLong_FromSize_t(t.item_size())), nullptr, "Bytes of one element.", nullptr},
     {"nbytes", TAEDA_GET(PyLong_FromSize_t(t.n_bytes())), nullptr, "Bytes of all elements.", nullptr},
@@ -131,8 +145,10 @@ PyGetSetDef g_tensor_getset[] = {
     {"requires_grad", get_requires_grad, set_requires_grad_attribute, "Whether operations on it are recorded.", nullptr},
     {"grad_fn", get_grad_fn, nullptr, "The node that made it, or None for a leaf.", nullptr},
     {"is_leaf", get_is_leaf, nullptr, "Whether it was made by the user, not by a recorded operation.", nullptr},
-    {"retains_grad", TAEDA_GET(PyBool_FromLong(t.impl()->autograd && t.impl()->autograd->retains_grad)), nullptr, "Whether retain_grad() was called.", nullptr},
-    {"output_nr", TAEDA_GET(PyLong_FromLong(t.impl()->autograd ? static_cast<long>(t.impl()->autograd->output_index) : 0)), nullptr, "Which result of grad_fn it is.", nullptr},
+    {"retains_grad", TAEDA_GET(PyBool_FromLong(t.impl()->autograd && t.impl()->autograd->retains_grad)), nullptr, "Whether retain_grad() was called.",
+     nullptr},
+    {"output_nr", TAEDA_GET(PyLong_FromLong(t.impl()->autograd ? static_cast<long>(t.impl()->autograd->output_index) : 0)), nullptr,
+     "Which result of grad_fn it is.", nullptr},
     {"data", get_data, set_data, "The same memory without history.", nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, "Attributes that the program gave it.", nullptr},
     {"_version", TAEDA_GET(PyLong_FromUnsignedLong(t.version())), nullptr, "How often the memory has been written in place.", nullptr},
@@ -231,8 +247,8 @@ PyObject* method_make_subclass(PyObject*, PyObject* args, PyObject* kwargs) {
     int require_grad = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|p", const_cast<char**>(names), &cls, &data, &require_grad)) return nullptr;
     return guarded([&]() -> PyObject* {
-        TAEDA_CHECK_KIND(Type, PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), g_tensor_type),
-                         "cls must be a type (got ", Py_TYPE(cls)->tp_name, ")");
+        TAEDA_CHECK_KIND(Type, PyType_Check(cls) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), g_tensor_type), "cls must be a type (got ",
+                         Py_TYPE(cls)->tp_name, ")");
         TAEDA_CHECK_KIND(Type, is_tensor(data), "_make_subclass(): data must be a Tensor, not ", Py_TYPE(data)->tp_name);
         Tensor made = alias(tensor_of(data));
         if (require_grad) set_requires_grad(made, true);
@@ -246,7 +262,13 @@ PyObject* method_is_set_to(PyObject* self, PyObject* other) {
     });
 }
 
-#define TAEDA_METHOD(expression) [](PyObject* self, PyObject*) -> PyObject* { return guarded([&]() -> PyObject* { Tensor t = tensor_of(self); return expression; }); }
+#define TAEDA_METHOD(expression)                 \
+    [](PyObject* self, PyObject*) -> PyObject* { \
+        return guarded([&]() -> PyObject* {      \
+            Tensor t = tensor_of(self);          \
+            return expression;                   \
+        });                                      \
+    }
 #define TAEDA_KW(function) reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function))
 
 }  // namespace
@@ -264,17 +286,20 @@ PyMethodDef g_tensor_methods[] = {
     {"is_contiguous", TAEDA_KW(method_is_contiguous), METH_VARARGS | METH_KEYWORDS, "Whether its elements lie in order, without gaps."},
     {"is_floating_point", TAEDA_METHOD(PyBool_FromLong(is_floating(t.dtype()))), METH_NOARGS, "Whether its dtype is a real floating type."},
     {"is_complex", TAEDA_METHOD(PyBool_FromLong(is_complex(t.dtype()))), METH_NOARGS, "Whether its dtype is complex."},
-    {"is_signed", TAEDA_METHOD(PyBool_FromLong(!is_unsigned(t.dtype()) && !is_bool(t.dtype()))), METH_NOARGS, "Whether its dtype has negative numbers."},
+    {"is_signed", TAEDA_METHOD(PyBool_FromLong(!is_unsigned(t.dtype()) && !is_bool(t.dtype()))), METH_NOARGS,
+     "Whether its dtype has negative numbers."},
     {"is_inference", TAEDA_METHOD(PyBool_FromLong(t.impl()->is_inference)), METH_NOARGS, "Whether it was made in inference mode."},
     {"is_conj", TAEDA_METHOD(PyBool_FromLong(0)), METH_NOARGS, "False: taeda conjugates at once."},
     {"is_neg", TAEDA_METHOD(PyBool_FromLong(0)), METH_NOARGS, "False: taeda negates at once."},
     {"is_pinned", TAEDA_METHOD(PyBool_FromLong(0)), METH_NOARGS, "False: there is no accelerator to pin memory for."},
     {"is_shared", TAEDA_METHOD(PyBool_FromLong(0)), METH_NOARGS, "Whether its memory is shared with other processes."},
-    {"_is_view", TAEDA_METHOD(PyBool_FromLong(t.impl()->autograd && t.impl()->autograd->view)), METH_NOARGS, "Whether it is a view of another tensor."},
+    {"_is_view", TAEDA_METHOD(PyBool_FromLong(t.impl()->autograd && t.impl()->autograd->view)), METH_NOARGS,
+     "Whether it is a view of another tensor."},
     {"_is_zerotensor", TAEDA_METHOD(PyBool_FromLong(0)), METH_NOARGS, "False."},
     {"item", method_item, METH_NOARGS, "The only element, as a Python number."},
     {"tolist", method_tolist, METH_NOARGS, "Its elements as nested lists of Python numbers."},
-    {"requires_grad_", TAEDA_KW(method_requires_grad_), METH_VARARGS | METH_KEYWORDS, "requires_grad_(requires_grad=True): sets the flag and returns the tensor."},
+    {"requires_grad_", TAEDA_KW(method_requires_grad_), METH_VARARGS | METH_KEYWORDS,
+     "requires_grad_(requires_grad=True): sets the flag and returns the tensor."},
     {"detach_", method_detach_, METH_NOARGS, "Cuts it off the graph that made it, and returns it."},
     {"is_set_to", method_is_set_to, METH_O, "Whether both are the same view of the same memory."},
     {"_make_subclass", TAEDA_KW(method_make_subclass), METH_VARARGS | METH_KEYWORDS | METH_STATIC, "_make_subclass(cls, data, require_grad=False)"},

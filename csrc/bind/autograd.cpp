@@ -35,7 +35,8 @@ struct PyGradHook final : GradHook {
     Tensor call(const Tensor& grad) override {
         nb::object result = nb::steal(checked(PyObject_CallOneArg(function.ptr(), nb::steal(wrap(grad)).ptr())));
         if (result.is_none()) return Tensor();
-        TAEDA_CHECK_KIND(Type, is_tensor(result.ptr()), "hook '", hook_name(), "' returned a ", Py_TYPE(result.ptr())->tp_name, ", expected a Tensor or None");
+        TAEDA_CHECK_KIND(Type, is_tensor(result.ptr()), "hook '", hook_name(), "' returned a ", Py_TYPE(result.ptr())->tp_name,
+                         ", expected a Tensor or None");
         return tensor_of(result.ptr());
     }
     std::string hook_name() const { return nb::repr(function).c_str(); }
@@ -68,8 +69,7 @@ struct PyNodeHook final : NodeHook {
 // ---- nodes
 
 struct PyNode {
-    PyObject_HEAD
-    Node* node;  // owned
+    PyObject_HEAD Node* node;  // owned
 };
 
 PyTypeObject* g_node_type;
@@ -77,8 +77,7 @@ PyTypeObject* g_accumulate_type;
 
 // A leaf's place at the end of the graph; made on the fly, since leaves have no node.
 struct PyAccumulate {
-    PyObject_HEAD
-    PyObject* variable;
+    PyObject_HEAD PyObject* variable;
 };
 
 void node_dealloc(PyObject* object) {
@@ -191,7 +190,8 @@ void init_node_types(nb::module_& m) {
         {Py_tp_getset, g_node_getset},
         {0, nullptr},
     };
-    PyType_Spec spec = {"taeda.autograd.graph.Node", sizeof(PyNode), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+    PyType_Spec spec = {"taeda.autograd.graph.Node", sizeof(PyNode), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                        slots};
     g_node_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&spec)));
     m.attr("_Node") = nb::handle(reinterpret_cast<PyObject*>(g_node_type));
     PyType_Slot accumulate_slots[] = {
@@ -203,8 +203,8 @@ void init_node_types(nb::module_& m) {
         {Py_tp_hash, reinterpret_cast<void*>(accumulate_hash)},
         {0, nullptr},
     };
-    PyType_Spec accumulate_spec = {"taeda.autograd.graph.AccumulateGrad", sizeof(PyAccumulate), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                                   accumulate_slots};
+    PyType_Spec accumulate_spec = {"taeda.autograd.graph.AccumulateGrad", sizeof(PyAccumulate), 0,
+                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, accumulate_slots};
     g_accumulate_type = reinterpret_cast<PyTypeObject*>(checked(PyType_FromSpec(&accumulate_spec)));
     m.attr("_AccumulateGrad") = nb::handle(reinterpret_cast<PyObject*>(g_accumulate_type));
 }
@@ -234,7 +234,8 @@ Edge root_edge(nb::handle item) {
     return edge;
 }
 
-nb::object backward(nb::sequence tensors, nb::sequence grads, bool keep_graph, bool create_graph, nb::object inputs, bool allow_unused, bool accumulate) {
+nb::object backward(nb::sequence tensors, nb::sequence grads, bool keep_graph, bool create_graph, nb::object inputs, bool allow_unused,
+                    bool accumulate) {
     std::vector<Edge> roots, wanted;
     for (nb::handle item : tensors) {
         roots.push_back(root_edge(item));
@@ -252,8 +253,9 @@ nb::object backward(nb::sequence tensors, nb::sequence grads, bool keep_graph, b
     if (!has_inputs || accumulate) return nb::none();
     nb::list result;
     for (const Tensor& t : captured) {
-        TAEDA_CHECK(allow_unused || t.defined(),
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is the desired behavior.");
+        TAEDA_CHECK(
+            allow_unused || t.defined(),
+            "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is the desired behavior.");
         result.append(nb::steal(wrap(t)));
     }
     return nb::tuple(result);
@@ -271,15 +273,12 @@ nb::object tensor_register_hook(nb::handle self, nb::object function, bool after
     TAEDA_CHECK(!(after_accumulation && node), "post accumulate grad hooks cannot be registered on non-leaf tensors");
     if (node) {
         node->need_extra().output_hooks.push_back({t.impl()->autograd->output_index, id, hook});
-        return handle_type(nb::cpp_function([node, id] {
-            std::erase_if(node->need_extra().output_hooks, [&](auto& entry) { return entry.id == id; });
-        }));
+        return handle_type(
+            nb::cpp_function([node, id] { std::erase_if(node->need_extra().output_hooks, [&](auto& entry) { return entry.id == id; }); }));
     }
     need_record(t).hooks.push_back({id, hook, after_accumulation});
     Tensor plain = t;
-    return handle_type(nb::cpp_function([plain, id] {
-        std::erase_if(need_record(plain).hooks, [&](auto& entry) { return entry.id == id; });
-    }));
+    return handle_type(nb::cpp_function([plain, id] { std::erase_if(need_record(plain).hooks, [&](auto& entry) { return entry.id == id; }); }));
 }
 
 void tensor_retain_grad(nb::handle self) {
@@ -332,14 +331,17 @@ void init_autograd(nb::module_& m) {
         grad_mode().inference = enabled;
         grad_mode().enabled = !enabled;
     });
-    m.def("_set_anomaly_enabled", [](bool enabled, bool check_nan) {
-        grad_mode().anomaly = enabled;
-        grad_mode().anomaly_check_nan = check_nan;
-    }, nb::arg("enabled"), nb::arg("check_nan") = true);
+    m.def(
+        "_set_anomaly_enabled",
+        [](bool enabled, bool check_nan) {
+            grad_mode().anomaly = enabled;
+            grad_mode().anomaly_check_nan = check_nan;
+        },
+        nb::arg("enabled"), nb::arg("check_nan") = true);
     m.def("is_anomaly_enabled", [] { return grad_mode().anomaly; }, "Whether anomaly detection is on.");
     m.def("is_anomaly_check_nan_enabled", [] { return grad_mode().anomaly_check_nan; }, "Whether anomaly detection looks for NaN.");
-    m.def("_run_backward", backward, nb::arg("tensors"), nb::arg("grad_tensors"), nb::arg("keep_graph"), nb::arg("create_graph"), nb::arg("inputs").none(),
-          nb::arg("allow_unused") = false, nb::arg("accumulate_grad") = true);
+    m.def("_run_backward", backward, nb::arg("tensors"), nb::arg("grad_tensors"), nb::arg("keep_graph"), nb::arg("create_graph"),
+          nb::arg("inputs").none(), nb::arg("allow_unused") = false, nb::arg("accumulate_grad") = true);
     m.def("_register_hook", tensor_register_hook, nb::arg("tensor"), nb::arg("hook"), nb::arg("after_accumulation") = false);
     m.def("_retain_grad", tensor_retain_grad);
     m.def("_queue_callback", [](nb::object callback) { queue_callback([callback] { callback(); }); });

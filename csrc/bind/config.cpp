@@ -29,49 +29,66 @@ nb::dict stats_dict() {
 
 void init_config(nb::module_& m) {
     g_host_lock = {release_lock, acquire_lock};
-    nb::object out_of_memory = nb::steal(checked(PyErr_NewExceptionWithDoc("taeda.OutOfMemoryError", "Raised when memory cannot be had; the process stays usable.", PyExc_RuntimeError, nullptr)));
+    nb::object out_of_memory = nb::steal(checked(PyErr_NewExceptionWithDoc(
+        "taeda.OutOfMemoryError", "Raised when memory cannot be had; the process stays usable.", PyExc_RuntimeError, nullptr)));
     m.attr("OutOfMemoryError") = out_of_memory;
     m.def("get_num_threads", [] { return num_threads(); }, "How many threads a large operation may use.");
-    m.def("set_num_threads", [](int n) {
-        TAEDA_CHECK(n > 0, "set_num_threads expects a positive integer");
-        set_num_threads(n);
-    }, nb::arg("n"), "Sets how many threads a large operation may use.");
+    m.def(
+        "set_num_threads",
+        [](int n) {
+            TAEDA_CHECK(n > 0, "set_num_threads expects a positive integer");
+            set_num_threads(n);
+        },
+        nb::arg("n"), "Sets how many threads a large operation may use.");
     m.def("memory_stats", stats_dict, "Bytes in use, cached and reserved, and how often memory was asked for.");
     m.def("reset_peak_memory_stats", reset_peak_memory_stats, "Starts the peak anew.");
-    m.def("set_memory_limit", [](nb::object n_bytes) { set_memory_limit(n_bytes.is_none() ? 0 : nb::cast<uint64_t>(n_bytes)); }, nb::arg("n_bytes").none(),
-          "Sets how many bytes may be reserved; None removes the limit.");
+    m.def(
+        "set_memory_limit", [](nb::object n_bytes) { set_memory_limit(n_bytes.is_none() ? 0 : nb::cast<uint64_t>(n_bytes)); },
+        nb::arg("n_bytes").none(), "Sets how many bytes may be reserved; None removes the limit.");
     m.def("empty_cache", release_cached_memory, "Gives cached memory back to the system.");
     m.def("_active_isa", [] { return cpu::isa_name(cpu::active_isa()); });
     m.def("get_default_dtype", [] { return nb::steal(wrap_dtype(default_dtype())); }, "The dtype of new floating tensors.");
-    m.def("set_default_dtype", [](nb::object d) {
-        DType t;
-        if (!parse_dtype(d.ptr(), t)) fail(ErrorKind::Type, "invalid dtype object: only floating-point types are supported as the default type");
-        set_default_dtype(t);
-    }, nb::arg("d"), "Sets the dtype of new floating tensors.");
-    m.def("promote_types", [](nb::object a, nb::object b) {
-        DType x, y;
-        if (!parse_dtype(a.ptr(), x) || !parse_dtype(b.ptr(), y)) fail(ErrorKind::Type, "promote_types(): arguments must be dtypes");
-        return nb::steal(wrap_dtype(promote(x, y)));
-    }, nb::arg("type1"), nb::arg("type2"), "The smallest dtype that both can be converted to.");
-    m.def("result_type", [](nb::object a, nb::object b) {
-        cpu::Operand operands[2];
-        Tensor held[2];
-        nb::object given[2] = {a, b};
-        for (int k = 0; k < 2; ++k) {
-            if (is_tensor(given[k].ptr())) {
-                held[k] = tensor_of(given[k].ptr());
-                operands[k].tensor = &held[k];
-            } else if (!parse_scalar(given[k].ptr(), operands[k].number)) {
-                fail(ErrorKind::Type, "result_type(): arguments must be Tensor or Number");
+    m.def(
+        "set_default_dtype",
+        [](nb::object d) {
+            DType t;
+            if (!parse_dtype(d.ptr(), t)) fail(ErrorKind::Type, "invalid dtype object: only floating-point types are supported as the default type");
+            set_default_dtype(t);
+        },
+        nb::arg("d"), "Sets the dtype of new floating tensors.");
+    m.def(
+        "promote_types",
+        [](nb::object a, nb::object b) {
+            DType x, y;
+            if (!parse_dtype(a.ptr(), x) || !parse_dtype(b.ptr(), y)) fail(ErrorKind::Type, "promote_types(): arguments must be dtypes");
+            return nb::steal(wrap_dtype(promote(x, y)));
+        },
+        nb::arg("type1"), nb::arg("type2"), "The smallest dtype that both can be converted to.");
+    m.def(
+        "result_type",
+        [](nb::object a, nb::object b) {
+            cpu::Operand operands[2];
+            Tensor held[2];
+            nb::object given[2] = {a, b};
+            for (int k = 0; k < 2; ++k) {
+                if (is_tensor(given[k].ptr())) {
+                    held[k] = tensor_of(given[k].ptr());
+                    operands[k].tensor = &held[k];
+                } else if (!parse_scalar(given[k].ptr(), operands[k].number)) {
+                    fail(ErrorKind::Type, "result_type(): arguments must be Tensor or Number");
+                }
             }
-        }
-        return nb::steal(wrap_dtype(cpu::promoted_dtype(operands)));
-    }, "The dtype in which two operands meet.");
-    m.def("can_cast", [](nb::object from, nb::object to) {
-        DType a, b;
-        if (!parse_dtype(from.ptr(), a) || !parse_dtype(to.ptr(), b)) fail(ErrorKind::Type, "can_cast(): arguments must be dtypes");
-        return !(is_complex(a) && !is_complex(b)) && !(is_inexact(a) && !is_inexact(b)) && !(!is_bool(a) && is_bool(b));
-    }, nb::arg("from_"), nb::arg("to"), "Whether PyTorch's casting rules allow the conversion.");
+            return nb::steal(wrap_dtype(cpu::promoted_dtype(operands)));
+        },
+        "The dtype in which two operands meet.");
+    m.def(
+        "can_cast",
+        [](nb::object from, nb::object to) {
+            DType a, b;
+            if (!parse_dtype(from.ptr(), a) || !parse_dtype(to.ptr(), b)) fail(ErrorKind::Type, "can_cast(): arguments must be dtypes");
+            return !(is_complex(a) && !is_complex(b)) && !(is_inexact(a) && !is_inexact(b)) && !(!is_bool(a) && is_bool(b));
+        },
+        nb::arg("from_"), nb::arg("to"), "Whether PyTorch's casting rules allow the conversion.");
 }
 
 }  // namespace taeda::bind

@@ -15,11 +15,14 @@ constexpr int kDeepest = 64;
 // ---- nested sequences
 
 bool is_sequence(PyObject* object) {
-    return PyList_Check(object) || PyTuple_Check(object) || (PySequence_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object) && !is_tensor(object) &&
-                                                             !PyObject_HasAttrString(object, "__array_interface__") && !PyObject_CheckBuffer(object));
+    return PyList_Check(object) || PyTuple_Check(object) ||
+           (PySequence_Check(object) && !PyUnicode_Check(object) && !PyBytes_Check(object) && !is_tensor(object) &&
+            !PyObject_HasAttrString(object, "__array_interface__") && !PyObject_CheckBuffer(object));
 }
 
-bool has_array(PyObject* object) { return !is_tensor(object) && (PyObject_HasAttrString(object, "__array_interface__") || PyObject_CheckBuffer(object)); }
+bool has_array(PyObject* object) {
+    return !is_tensor(object) && (PyObject_HasAttrString(object, "__array_interface__") || PyObject_CheckBuffer(object));
+}
 
 // The shape and the common dtype of nested data, and whether it is uniform.
 struct Survey {
@@ -83,8 +86,7 @@ private:
     void add_size(size_t depth, int64_t size) {
         if (depth == sizes.size() && !closed) sizes.push_back(size);
         else if (depth >= sizes.size()) fail(ErrorKind::Type, "not a sequence: found a list where a number was expected, at depth ", depth);
-        else if (sizes[depth] != size)
-            fail(ErrorKind::Value, "expected sequence of length ", sizes[depth], " at dim ", depth, " (got ", size, ")");
+        else if (sizes[depth] != size) fail(ErrorKind::Value, "expected sequence of length ", sizes[depth], " at dim ", depth, " (got ", size, ")");
     }
     void finish(size_t depth) {
         if (!closed) {
@@ -101,7 +103,8 @@ private:
 void store_number(PyObject* object, DType dtype, char* to) {
     Scalar number;
     if (!parse_scalar(object, number)) fail(ErrorKind::Type, "must be real number, not ", Py_TYPE(object)->tp_name);
-    if (number.is_complex() && !is_complex(dtype)) fail(ErrorKind::Runtime, "value cannot be converted to type ", scalar_type_name(dtype), " without overflow");
+    if (number.is_complex() && !is_complex(dtype))
+        fail(ErrorKind::Runtime, "value cannot be converted to type ", scalar_type_name(dtype), " without overflow");
     if (is_integral(dtype, false) && number.is_integral() && !number.is_bool()) {
         int64_t value = number.to_int();
         visit_dtype(dtype, [&]<class T>(Tag<T>) {
@@ -140,7 +143,8 @@ std::optional<DType> dtype_of_format(const char* format, Py_ssize_t item) {
     if (!format) return DType::UInt8;
     std::string_view text(format);
     if (!text.empty() && (text[0] == '>' || text[0] == '!') && item > 1)
-        fail(ErrorKind::Value, "given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.");
+        fail(ErrorKind::Value,
+             "given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.");
     if (!text.empty() && std::strchr("@=<>!", text[0])) text.remove_prefix(1);
     if (text == "?") return DType::Bool;
     if (text == "e") return DType::Float16;
@@ -177,7 +181,8 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     try {
         Tensor t = tensor_of(self);
         const char* format = format_of_dtype(t.dtype());
-        if (!format || t.is_meta()) fail(ErrorKind::Type, "a tensor of dtype ", dtype_name(t.dtype()), " on ", t.device().str(), " has no Python buffer");
+        if (!format || t.is_meta())
+            fail(ErrorKind::Type, "a tensor of dtype ", dtype_name(t.dtype()), " on ", t.device().str(), " has no Python buffer");
         if ((flags & PyBUF_WRITABLE) && !t.storage()->is_writable()) {
             PyErr_SetString(PyExc_BufferError, "the tensor's memory is read-only");
             return -1;
@@ -242,7 +247,8 @@ Tensor from_buffer_object(PyObject* object) {
                          "uint64, uint32, uint16, uint8, and bool.");
         for (int d = 0; d < view->ndim; ++d) {
             sizes.push_back(view->shape[d]);
-            TAEDA_CHECK_KIND(Value, view->strides[d] % view->itemsize == 0, "given numpy array strides not a multiple of the element byte size. "
+            TAEDA_CHECK_KIND(Value, view->strides[d] % view->itemsize == 0,
+                             "given numpy array strides not a multiple of the element byte size. "
                              "Copy the numpy array to reallocate the memory.");
             strides.push_back(view->strides[d] / view->itemsize);
         }
@@ -328,42 +334,54 @@ PyObject* to_list(const Tensor& t) {
 }
 
 void init_data(nb::module_& m) {
-    m.def("_tensor_from_data", [](nb::object data, nb::object dtype) { return as_tensor_impl(data, dtype, true); }, nb::arg("data"), nb::arg("dtype").none());
-    m.def("_as_tensor", [](nb::object data, nb::object dtype) { return as_tensor_impl(data, dtype, false); }, nb::arg("data"), nb::arg("dtype").none());
+    m.def(
+        "_tensor_from_data", [](nb::object data, nb::object dtype) { return as_tensor_impl(data, dtype, true); }, nb::arg("data"),
+        nb::arg("dtype").none());
+    m.def(
+        "_as_tensor", [](nb::object data, nb::object dtype) { return as_tensor_impl(data, dtype, false); }, nb::arg("data"), nb::arg("dtype").none());
     m.def("_from_buffer", [](nb::object object) { return nb::steal(wrap(from_buffer_object(object.ptr()))); });
-    m.def("_frombuffer", [](nb::object object, nb::object dtype, int64_t count, int64_t offset) {
-        DType t;
-        if (!parse_dtype(dtype.ptr(), t)) fail(ErrorKind::Type, "frombuffer(): dtype must be a torch.dtype");
-        auto view = std::make_unique<Py_buffer>();
-        bool writable = PyObject_GetBuffer(object.ptr(), view.get(), PyBUF_WRITABLE) == 0;
-        if (!writable) {
-            PyErr_Clear();
-            if (PyObject_GetBuffer(object.ptr(), view.get(), PyBUF_SIMPLE) != 0) throw nb::python_error();
-        }
-        int64_t n = view->len, item = static_cast<int64_t>(item_size(t));
-        std::string problem;
-        if (n <= 0) problem = concat("both buffer length (", n, ") and count (", count, ") must not be 0");
-        else if (count == 0) problem = concat("both buffer length (", n, ") and count (", count, ") must not be 0");
-        else if (offset < 0 || offset >= n) problem = concat("offset (", offset, " bytes) must be non-negative and no greater than buffer length (", n, " bytes) minus 1");
-        else if (count > 0 && offset + count * item > n)
-            problem = concat("requested buffer length (", count, " * ", item, " bytes) after offset (", offset, " bytes) must not be greater than actual buffer length (", n, " bytes)");
-        else if (count < 0 && (n - offset) % item != 0)
-            problem = concat("buffer length (", n - offset, " bytes) after offset (", offset, " bytes) must be a multiple of element size (", item, ")");
-        if (!problem.empty()) {
-            PyBuffer_Release(view.get());
-            fail(ErrorKind::Value, problem);
-        }
-        int64_t elements = count < 0 ? (n - offset) / item : count;
-        char* start = static_cast<char*>(view->buf) + offset;
-        auto storage = Storage::wrap(start, static_cast<size_t>(elements * item), Device{}, release_buffer, view.release(), writable);
-        int64_t sizes[1] = {elements}, strides[1] = {1};
-        return nb::steal(wrap(from_storage(std::move(storage), sizes, strides, 0, t)));
-    }, nb::arg("buffer"), nb::kw_only(), nb::arg("dtype"), nb::arg("count") = -1, nb::arg("offset") = 0);
-    m.def("_storage_bytes", [](nb::handle object) {
-        Tensor t = tensor_of(object.ptr());
-        int64_t sizes[1] = {static_cast<int64_t>(t.storage()->n_bytes())}, strides[1] = {1};
-        return nb::steal(wrap(from_storage(t.storage(), sizes, strides, 0, DType::UInt8)));
-    }, "The whole storage of a tensor as a tensor of bytes.");
+    m.def(
+        "_frombuffer",
+        [](nb::object object, nb::object dtype, int64_t count, int64_t offset) {
+            DType t;
+            if (!parse_dtype(dtype.ptr(), t)) fail(ErrorKind::Type, "frombuffer(): dtype must be a torch.dtype");
+            auto view = std::make_unique<Py_buffer>();
+            bool writable = PyObject_GetBuffer(object.ptr(), view.get(), PyBUF_WRITABLE) == 0;
+            if (!writable) {
+                PyErr_Clear();
+                if (PyObject_GetBuffer(object.ptr(), view.get(), PyBUF_SIMPLE) != 0) throw nb::python_error();
+            }
+            int64_t n = view->len, item = static_cast<int64_t>(item_size(t));
+            std::string problem;
+            if (n <= 0) problem = concat("both buffer length (", n, ") and count (", count, ") must not be 0");
+            else if (count == 0) problem = concat("both buffer length (", n, ") and count (", count, ") must not be 0");
+            else if (offset < 0 || offset >= n)
+                problem = concat("offset (", offset, " bytes) must be non-negative and no greater than buffer length (", n, " bytes) minus 1");
+            else if (count > 0 && offset + count * item > n)
+                problem = concat("requested buffer length (", count, " * ", item, " bytes) after offset (", offset,
+                                 " bytes) must not be greater than actual buffer length (", n, " bytes)");
+            else if (count < 0 && (n - offset) % item != 0)
+                problem = concat("buffer length (", n - offset, " bytes) after offset (", offset, " bytes) must be a multiple of element size (",
+                                 item, ")");
+            if (!problem.empty()) {
+                PyBuffer_Release(view.get());
+                fail(ErrorKind::Value, problem);
+            }
+            int64_t elements = count < 0 ? (n - offset) / item : count;
+            char* start = static_cast<char*>(view->buf) + offset;
+            auto storage = Storage::wrap(start, static_cast<size_t>(elements * item), Device{}, release_buffer, view.release(), writable);
+            int64_t sizes[1] = {elements}, strides[1] = {1};
+            return nb::steal(wrap(from_storage(std::move(storage), sizes, strides, 0, t)));
+        },
+        nb::arg("buffer"), nb::kw_only(), nb::arg("dtype"), nb::arg("count") = -1, nb::arg("offset") = 0);
+    m.def(
+        "_storage_bytes",
+        [](nb::handle object) {
+            Tensor t = tensor_of(object.ptr());
+            int64_t sizes[1] = {static_cast<int64_t>(t.storage()->n_bytes())}, strides[1] = {1};
+            return nb::steal(wrap(from_storage(t.storage(), sizes, strides, 0, DType::UInt8)));
+        },
+        "The whole storage of a tensor as a tensor of bytes.");
     m.def("_storage_resize", [](nb::handle object, size_t n_bytes) { tensor_of(object.ptr()).storage()->resize(n_bytes); });
     m.def("_to_dlpack", [](nb::handle t) { return nb::steal(to_dlpack(tensor_of(t.ptr()))); });
     m.def("_from_dlpack", [](nb::object capsule) { return nb::steal(wrap(from_dlpack(capsule.ptr()))); });

@@ -40,7 +40,12 @@ constexpr int32_t kCpu = 1;
 constexpr uint64_t kReadOnly = 1;
 
 DLDataType type_of(DType t) {
-    uint8_t code = is_bool(t) ? kBool : t == DType::BFloat16 ? kBFloat : is_complex(t) ? kComplex : is_floating(t) ? kFloat : is_unsigned(t) ? kUInt : kInt;
+    uint8_t code = is_bool(t)             ? kBool
+                   : t == DType::BFloat16 ? kBFloat
+                   : is_complex(t)        ? kComplex
+                   : is_floating(t)       ? kFloat
+                   : is_unsigned(t)       ? kUInt
+                                          : kInt;
     return {code, static_cast<uint8_t>(item_size(t) * 8), 1};
 }
 
@@ -86,7 +91,8 @@ Tensor import(PyObject* capsule, const char* name, const char* used_name) {
     char* first = static_cast<char*>(t.data) + t.byte_offset;
     bool writable = true;
     if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) writable = !(managed->flags & kReadOnly);
-    auto storage = Storage::wrap(first + low * item, none ? 0 : static_cast<size_t>((high - low + 1) * item), Device{}, release_imported<Managed>, managed, writable);
+    auto storage = Storage::wrap(first + low * item, none ? 0 : static_cast<size_t>((high - low + 1) * item), Device{}, release_imported<Managed>,
+                                 managed, writable);
     if (PyCapsule_SetName(capsule, used_name) != 0) throw_python_error();
     return from_storage(std::move(storage), sizes, strides, -low, dtype);
 }
@@ -97,7 +103,9 @@ PyObject* to_dlpack(const Tensor& t) {
     TAEDA_CHECK(!t.is_meta(), "a meta tensor has no data to exchange");
     auto* exported = new Exported{alias(t), {}};
     TensorImpl* impl = exported->tensor.impl();
-    exported->managed = {{t.data(), {kCpu, 0}, static_cast<int32_t>(t.dim()), type_of(t.dtype()), impl->sizes.data(), impl->strides.data(), 0}, exported, delete_exported};
+    exported->managed = {{t.data(), {kCpu, 0}, static_cast<int32_t>(t.dim()), type_of(t.dtype()), impl->sizes.data(), impl->strides.data(), 0},
+                         exported,
+                         delete_exported};
     PyObject* capsule = PyCapsule_New(&exported->managed, "dltensor", delete_unused_capsule);
     if (!capsule) {
         delete exported;
@@ -107,9 +115,11 @@ PyObject* to_dlpack(const Tensor& t) {
 }
 
 Tensor from_dlpack(PyObject* capsule) {
-    if (PyCapsule_IsValid(capsule, "dltensor_versioned")) return import<DLManagedTensorVersioned>(capsule, "dltensor_versioned", "used_dltensor_versioned");
+    if (PyCapsule_IsValid(capsule, "dltensor_versioned"))
+        return import<DLManagedTensorVersioned>(capsule, "dltensor_versioned", "used_dltensor_versioned");
     if (PyCapsule_IsValid(capsule, "dltensor")) return import<DLManagedTensor>(capsule, "dltensor", "used_dltensor");
-    fail(ErrorKind::Runtime, "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might have already "
+    fail(ErrorKind::Runtime,
+         "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might have already "
          "constructed a tensor from it once.");
 }
 

@@ -14,8 +14,7 @@ namespace {
 struct CustomNode;
 
 struct PyFunctionNode {
-    PyObject_HEAD
-    CustomNode* node;      // borrowed: the node owns this object once it is in the graph
+    PyObject_HEAD CustomNode* node;  // borrowed: the node owns this object once it is in the graph
     PyObject* dict;
     PyObject* weak_references;
 };

@@ -50,20 +50,27 @@ void set_state(Generator& generator, nb::handle object) {
 
 void init_generator(nb::module_& m) {
     nb::class_<Generator>(m, "Generator", "A source of random numbers with a state of its own.")
-        .def("__init__", [](Generator* self, nb::object device) {
-            if (Device d; !device.is_none() && (!parse_device(device.ptr(), d) || !d.is_cpu()))
-                fail(ErrorKind::Runtime, "Device type must be cpu for a Generator, got ", nb::repr(device).c_str());
-            new (self) Generator();
-        }, nb::arg("device") = nb::none())
-        .def("manual_seed", [](nb::object self, nb::object seed) {
-            nb::cast<Generator&>(self).manual_seed(parse_seed(seed));
-            return self;
-        }, nb::arg("seed"), "Sets the seed and returns the generator.")
+        .def(
+            "__init__",
+            [](Generator* self, nb::object device) {
+                if (Device d; !device.is_none() && (!parse_device(device.ptr(), d) || !d.is_cpu()))
+                    fail(ErrorKind::Runtime, "Device type must be cpu for a Generator, got ", nb::repr(device).c_str());
+                new (self) Generator();
+            },
+            nb::arg("device") = nb::none())
+        .def(
+            "manual_seed",
+            [](nb::object self, nb::object seed) {
+                nb::cast<Generator&>(self).manual_seed(parse_seed(seed));
+                return self;
+            },
+            nb::arg("seed"), "Sets the seed and returns the generator.")
         .def("initial_seed", &Generator::initial_seed, "The seed that it was last given.")
         .def("seed", &Generator::seed, "Seeds it from the system's entropy and returns the seed.")
         .def("get_state", get_state, "Its state, as a tensor of bytes in PyTorch's layout.")
         .def("set_state", set_state, nb::arg("new_state"), "Sets a state that get_state returned.")
-        .def("clone_state", [](const Generator& self) { return new Generator(self); }, nb::rv_policy::take_ownership, "A generator in the same state.")
+        .def(
+            "clone_state", [](const Generator& self) { return new Generator(self); }, nb::rv_policy::take_ownership, "A generator in the same state.")
         .def_prop_ro("device", [](const Generator&) { return Device{}; })
         .def("__getstate__", get_state)
         .def("__setstate__", [](Generator& self, nb::object state) {

@@ -7,7 +7,13 @@ namespace taeda::bind {
 namespace {
 
 // Looking an operation up by its name costs more than making a view: each place does it once.
-#define TAEDA_CALL(key, ...) call_one([]() -> const Op& { static const Op& op = find_op(key); return op; }(), __VA_ARGS__)
+#define TAEDA_CALL(key, ...)                    \
+    call_one(                                   \
+        []() -> const Op& {                     \
+            static const Op& op = find_op(key); \
+            return op;                          \
+        }(),                                    \
+        __VA_ARGS__)
 
 Tensor call_one(const Op& op, std::initializer_list<Value> arguments) {
     Value boxed[8], results[1];
@@ -33,8 +39,7 @@ std::optional<int64_t> slice_bound(PyObject* bound) {
         if (overflow) return overflow > 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min() / 2;
         return value;
     }
-    if (!parse_int(bound, value))
-        fail(ErrorKind::Type, "slice indices must be integers or None or have an __index__ method");
+    if (!parse_int(bound, value)) fail(ErrorKind::Type, "slice indices must be integers or None or have an __index__ method");
     return value;
 }
 
@@ -151,7 +156,8 @@ private:
 Tensor value_tensor(PyObject* value, const Tensor& target) {
     if (is_tensor(value)) return tensor_of(value);
     Scalar number;
-    if (parse_scalar(value, number)) return cpu::scalar_tensor(number, is_complex(target.dtype()) || !number.is_complex() ? target.dtype() : number.dtype(), target.device());
+    if (parse_scalar(value, number))
+        return cpu::scalar_tensor(number, is_complex(target.dtype()) || !number.is_complex() ? target.dtype() : number.dtype(), target.device());
     if (PyObject_HasAttrString(value, "__array_interface__")) return from_buffer_object(value);
     return tensor_from_data(value, std::nullopt);
 }
@@ -167,8 +173,9 @@ Tensor without_leading_ones(Tensor value, int64_t ndim) {
 PyObject* getitem(PyObject* self, PyObject* key) {
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(self);
-        TAEDA_CHECK_KIND(Index, t.dim() > 0 || !PyLong_Check(key) || PyBool_Check(key),
-                         "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
+        TAEDA_CHECK_KIND(
+            Index, t.dim() > 0 || !PyLong_Check(key) || PyBool_Check(key),
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
         Parsed parsed = KeyReader(t).read(key);
         if (!parsed.has_advanced) return wrap(parsed.viewed.is_same(t) ? TAEDA_CALL("alias", {t}) : parsed.viewed);
         return wrap(TAEDA_CALL("_index", {parsed.viewed, parsed.advanced}));

@@ -11,8 +11,7 @@ namespace {
 enum class Form : uint8_t { Functional, InPlace };
 
 struct PyOpFunction {
-    PyObject_HEAD
-    vectorcallfunc call;
+    PyObject_HEAD vectorcallfunc call;
     std::vector<const Op*>* overloads;
     Form form;
     PyObject* name;
@@ -60,7 +59,8 @@ PyObject* vectorcall(PyObject* self_object, PyObject* const* arguments, size_t n
             return result;
         }
         if (overloads.size() > 1) {
-            problem = concat(overloads[0]->name, "() received an invalid combination of arguments - got ", given_types(call, 0), ", but expected one of:");
+            problem =
+                concat(overloads[0]->name, "() received an invalid combination of arguments - got ", given_types(call, 0), ", but expected one of:");
             for (const Op* op : overloads) problem += concat("\n * ", op->signature);
         }
         fail(ErrorKind::Type, problem);
@@ -144,7 +144,8 @@ PyObject* call_boxed(const Op& op, Value* arguments, bool in_place, std::span<co
     else call(op, arguments, results.data());
     if (grad_mode().inference) [[unlikely]] {
         for (Value& result : results)
-            if (auto* t = std::get_if<Tensor>(&result); t && t->defined() && !in_place && !op.writes_input && outs.empty()) t->impl()->is_inference = true;
+            if (auto* t = std::get_if<Tensor>(&result); t && t->defined() && !in_place && !op.writes_input && outs.empty())
+                t->impl()->is_inference = true;
     }
     return wrap_results(op, results.data());
 }
@@ -152,9 +153,7 @@ PyObject* call_boxed(const Op& op, Value* arguments, bool in_place, std::span<co
 namespace {
 
 // A composition that is listed in the registry: an operation whose kernel is Python.
-void call_composition(const Op& op, const Value*, Value*) {
-    fail(ErrorKind::NotImplemented, "taeda has no kernel for ", op.key);
-}
+void call_composition(const Op& op, const Value*, Value*) { fail(ErrorKind::NotImplemented, "taeda has no kernel for ", op.key); }
 
 PyMethodDef g_op_methods[] = {{"__reduce__", reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
 PyMemberDef g_op_members[] = {

@@ -21,7 +21,8 @@ bool box_operand(PyObject* object, Value& out) {
 PyObject* finish(const Op& op, Value* arguments, bool in_place) {
     Value results[1];
     in_place ? call_inplace(op, arguments, results) : call(op, arguments, results);
-    if (grad_mode().inference && !in_place) [[unlikely]] unbox_tensor(results[0]).impl()->is_inference = true;
+    if (grad_mode().inference && !in_place) [[unlikely]]
+        unbox_tensor(results[0]).impl()->is_inference = true;
     return wrap(std::move(std::get<Tensor>(results[0])));
 }
 
@@ -36,15 +37,15 @@ PyObject* binary(const Op& op, PyObject* a, PyObject* b, bool in_place = false) 
     });
 }
 
-#define TAEDA_BINARY(name, key, has_alpha)                                            \
-    PyObject* nb_##name(PyObject* a, PyObject* b) {                                   \
-        static const Op& op = find_op(key);                                           \
-        return binary<has_alpha>(op, a, b);                                           \
+#define TAEDA_BINARY(name, key, has_alpha)          \
+    PyObject* nb_##name(PyObject* a, PyObject* b) { \
+        static const Op& op = find_op(key);         \
+        return binary<has_alpha>(op, a, b);         \
     }
-#define TAEDA_BINARY_INPLACE(name, key, has_alpha)                                    \
-    PyObject* nb_inplace_##name(PyObject* a, PyObject* b) {                           \
-        static const Op& op = find_op(key);                                           \
-        return binary<has_alpha>(op, a, b, true);                                     \
+#define TAEDA_BINARY_INPLACE(name, key, has_alpha)          \
+    PyObject* nb_inplace_##name(PyObject* a, PyObject* b) { \
+        static const Op& op = find_op(key);                 \
+        return binary<has_alpha>(op, a, b, true);           \
     }
 TAEDA_BINARY(add, "add", true)
 TAEDA_BINARY(subtract, "sub", true)

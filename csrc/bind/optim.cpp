@@ -21,8 +21,8 @@ public:
     std::vector<TensorImpl*> tensors() {
         PyObject* list = next();
         if (list == Py_None) return {};
-        TAEDA_CHECK_KIND(Type, PyList_Check(list) || PyTuple_Check(list), function_, "(): argument ", position_, " must be a list of Tensors, but is ",
-                         Py_TYPE(list)->tp_name);
+        TAEDA_CHECK_KIND(Type, PyList_Check(list) || PyTuple_Check(list), function_, "(): argument ", position_,
+                         " must be a list of Tensors, but is ", Py_TYPE(list)->tp_name);
         std::vector<TensorImpl*> result(static_cast<size_t>(PySequence_Fast_GET_SIZE(list)));
         for (size_t i = 0; i < result.size(); ++i) {
             PyObject* item = PySequence_Fast_GET_ITEM(list, static_cast<Py_ssize_t>(i));
@@ -141,7 +141,8 @@ PyObject* py_take_rows(PyObject*, PyObject* const* values, Py_ssize_t given) {
         TensorList sources;
         for (TensorImpl* impl : a.tensors()) sources.emplace_back(Ptr<TensorImpl>::share(impl));
         PyObject* index = a.next();
-        TAEDA_CHECK_KIND(Type, index == Py_None || is_tensor(index), "take_rows(): argument 2 must be Tensor or None, but is ", Py_TYPE(index)->tp_name);
+        TAEDA_CHECK_KIND(Type, index == Py_None || is_tensor(index), "take_rows(): argument 2 must be Tensor or None, but is ",
+                         Py_TYPE(index)->tp_name);
         const int64_t start = a.integer(), stop = a.integer();
         TensorList rows = cpu::take_rows(sources, index == Py_None ? Tensor() : tensor_of(index), start, stop);
         PyObject* list = checked(PyList_New(static_cast<Py_ssize_t>(rows.size())));

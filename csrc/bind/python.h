@@ -12,8 +12,7 @@ namespace nb = nanobind;
 namespace taeda::bind {
 
 struct PyTensor {
-    PyObject_HEAD
-    TensorImpl* impl;  // owned, unless impl->owns_host_object (see Note [One Python object])
+    PyObject_HEAD TensorImpl* impl;  // owned, unless impl->owns_host_object (see Note [One Python object])
     PyObject* dict;
     PyObject* weak_references;
 };
@@ -46,9 +45,9 @@ inline PyObject* checked(PyObject* object) {
 
 // ---- values
 
-PyObject* wrap_dtype(DType t);          // new reference
+PyObject* wrap_dtype(DType t);                   // new reference
 bool parse_dtype(PyObject* object, DType& out);  // also Python's float, int, bool, complex
-PyObject* wrap_shape(IntList sizes);    // a Size
+PyObject* wrap_shape(IntList sizes);             // a Size
 PyObject* wrap_device(Device d);
 bool parse_device(PyObject* object, Device& out);  // a device, a string, an index
 PyObject* wrap_memory_format(MemoryFormat f);
@@ -57,7 +56,7 @@ PyObject* wrap_scalar(const Scalar& s);
 bool parse_scalar(PyObject* object, Scalar& out);  // Python and NumPy numbers
 bool parse_int(PyObject* object, int64_t& out);
 bool parse_float(PyObject* object, double& out);
-Generator* parse_generator(PyObject* object);      // null: not one
+Generator* parse_generator(PyObject* object);  // null: not one
 PyObject* wrap_value(const Value& value);
 PyObject* strided_layout();  // borrowed
 bool is_layout(PyObject* object);

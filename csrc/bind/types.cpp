@@ -13,8 +13,7 @@ namespace {
 
 // One of a fixed set of named values: dtypes, layouts, memory formats.
 struct PyNamed {
-    PyObject_HEAD
-    int value;
+    PyObject_HEAD int value;
     PyObject* name;  // "float32"
 };
 
@@ -51,9 +50,12 @@ PyMethodDef g_dtype_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 PyGetSetDef g_dtype_getset[] = {
-    {"is_floating_point", [](PyObject* self, void*) { return PyBool_FromLong(is_floating(dtype_value(self))); }, nullptr, "Whether it is a real floating dtype.", nullptr},
-    {"is_complex", [](PyObject* self, void*) { return PyBool_FromLong(is_complex(dtype_value(self))); }, nullptr, "Whether it is a complex dtype.", nullptr},
-    {"is_signed", [](PyObject* self, void*) { return PyBool_FromLong(!is_unsigned(dtype_value(self)) && !is_bool(dtype_value(self))); }, nullptr, "Whether it holds negative numbers.", nullptr},
+    {"is_floating_point", [](PyObject* self, void*) { return PyBool_FromLong(is_floating(dtype_value(self))); }, nullptr,
+     "Whether it is a real floating dtype.", nullptr},
+    {"is_complex", [](PyObject* self, void*) { return PyBool_FromLong(is_complex(dtype_value(self))); }, nullptr, "Whether it is a complex dtype.",
+     nullptr},
+    {"is_signed", [](PyObject* self, void*) { return PyBool_FromLong(!is_unsigned(dtype_value(self)) && !is_bool(dtype_value(self))); }, nullptr,
+     "Whether it holds negative numbers.", nullptr},
     {"itemsize", [](PyObject* self, void*) { return PyLong_FromSize_t(item_size(dtype_value(self))); }, nullptr, "Bytes of one element.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
@@ -88,7 +90,8 @@ Device parse_device_text(std::string_view text) {
     else fail(ErrorKind::Runtime, "Expected one of cpu, meta device type at start of device string: ", text);
     if (name.size() < text.size()) {
         std::string digits(text.substr(name.size() + 1));
-        TAEDA_CHECK(!digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos, "Invalid device string: '", text, "'");
+        TAEDA_CHECK(!digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos, "Invalid device string: '",
+                    text, "'");
         int index = std::stoi(digits);
         TAEDA_CHECK(index < 128, "Invalid device index: ", index);
         device.index = static_cast<int8_t>(index);
@@ -119,7 +122,8 @@ bool parse_dtype(PyObject* object, DType& out) {
 
 PyObject* wrap_shape(IntList sizes) {
     auto n = static_cast<Py_ssize_t>(sizes.size());
-    PyObject* tuple = g_size_type ? reinterpret_cast<PyTypeObject*>(g_size_type)->tp_alloc(reinterpret_cast<PyTypeObject*>(g_size_type), n) : PyTuple_New(n);
+    PyObject* tuple =
+        g_size_type ? reinterpret_cast<PyTypeObject*>(g_size_type)->tp_alloc(reinterpret_cast<PyTypeObject*>(g_size_type), n) : PyTuple_New(n);
     if (!tuple) throw_python_error();
     for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(tuple, i, PyLong_FromLongLong(sizes[static_cast<size_t>(i)]));
     return tuple;
@@ -177,22 +181,29 @@ void init_types(nb::module_& m) {
     for (int k = 0; k < 5; ++k) m.attr(kLayouts[k]) = nb::steal(make_named(g_layout_type, k + 1, kLayouts[k]));
 
     nb::class_<Device>(m, "device")
-        .def("__init__", [](Device* self, const Device& other) { new (self) Device(other); }, nb::arg("device"))
-        .def("__init__", [](Device* self, nb::str type, int index) {
-            new (self) Device(parse_device_text(type.c_str()));
-            if (index >= 0) self->index = static_cast<int8_t>(index);
-        }, nb::arg("type"), nb::arg("index") = -1)
+        .def(
+            "__init__", [](Device* self, const Device& other) { new (self) Device(other); }, nb::arg("device"))
+        .def(
+            "__init__",
+            [](Device* self, nb::str type, int index) {
+                new (self) Device(parse_device_text(type.c_str()));
+                if (index >= 0) self->index = static_cast<int8_t>(index);
+            },
+            nb::arg("type"), nb::arg("index") = -1)
         .def_prop_ro("type", [](const Device& d) { return d.is_cpu() ? "cpu" : "meta"; })
-        .def_prop_ro("index", [](const Device& d) -> nb::object { return d.index < 0 ? nb::none() : nb::object(nb::int_(static_cast<int>(d.index))); })
+        .def_prop_ro("index",
+                     [](const Device& d) -> nb::object { return d.index < 0 ? nb::none() : nb::object(nb::int_(static_cast<int>(d.index))); })
         .def("__str__", &Device::str)
-        .def("__repr__", [](const Device& d) {
-            std::string text = std::string("device(type='") + (d.is_cpu() ? "cpu" : "meta") + "'";
-            return (d.index < 0 ? text : text + ", index=" + std::to_string(d.index)) + ")";
-        })
-        .def("__eq__", [](const Device& d, nb::object other) {
-            Device o;
-            return nb::try_cast<Device>(other, o, false) && o.type == d.type && o.index == d.index;
-        })
+        .def("__repr__",
+             [](const Device& d) {
+                 std::string text = std::string("device(type='") + (d.is_cpu() ? "cpu" : "meta") + "'";
+                 return (d.index < 0 ? text : text + ", index=" + std::to_string(d.index)) + ")";
+             })
+        .def("__eq__",
+             [](const Device& d, nb::object other) {
+                 Device o;
+                 return nb::try_cast<Device>(other, o, false) && o.type == d.type && o.index == d.index;
+             })
         .def("__hash__", [](const Device& d) { return static_cast<int>(d.type) * 256 + d.index; })
         .def("__reduce__", [](nb::object self) { return nb::make_tuple(self.type(), nb::make_tuple(nb::str(self))); });
     m.def("_set_size_type", [](nb::object type) { g_size_type = type.release().ptr(); });

@@ -14,8 +14,8 @@ namespace taeda::cpu {
 namespace {
 
 struct Expanded {
-    Tensor input;         // with one more dimension for each zero-dim mask
-    TensorList indices;   // int64 or undefined; one for each dimension of `input`
+    Tensor input;        // with one more dimension for each zero-dim mask
+    TensorList indices;  // int64 or undefined; one for each dimension of `input`
 };
 
 bool is_mask(const Tensor& index) { return index.dtype() == DType::Bool || index.dtype() == DType::UInt8; }
@@ -52,8 +52,8 @@ Expanded expand_masks(const Tensor& input, const TensorList& indices) {
                          "tensors used as indices must be long, int, byte or bool tensors, got ", dtype_name(index.dtype()));
         out.indices.push_back(to_dtype(index, DType::Int64));
     }
-    TAEDA_CHECK_KIND(Index, static_cast<int64_t>(out.indices.size()) <= out.input.dim(), "too many indices for tensor of dimension ",
-                     input.dim(), ": got ", out.indices.size());
+    TAEDA_CHECK_KIND(Index, static_cast<int64_t>(out.indices.size()) <= out.input.dim(), "too many indices for tensor of dimension ", input.dim(),
+                     ": got ", out.indices.size());
     out.indices.resize(out.input.dim());
     return out;
 }
@@ -155,7 +155,8 @@ namespace {
 
 Tensor meta_index(const Tensor& input, const TensorList& indices) {
     for (const Tensor& index : indices)
-        TAEDA_CHECK_KIND(NotImplemented, !index.defined() || !is_mask(index), "a mask on the meta device has no values, so that the result has no shape");
+        TAEDA_CHECK_KIND(NotImplemented, !index.defined() || !is_mask(index),
+                         "a mask on the meta device has no values, so that the result has no shape");
     Expanded given = expand_masks(input, indices);
     TableShape t = table_shape(given.input, given.indices, common_index_shape(given.indices));
     return taeda::empty(t.sizes, input.dtype(), input.device());

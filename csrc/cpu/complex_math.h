@@ -8,7 +8,8 @@
 
 namespace taeda::cpu::TAEDA_ISA {
 
-template <class R> using Complex = std::complex<R>;
+template <class R>
+using Complex = std::complex<R>;
 
 // By the formula: std::complex's own product repairs infinities at several times the cost, and PyTorch does not.
 template <class R>
@@ -25,11 +26,17 @@ TAEDA_VM Complex<R> divide(Complex<R> x, Complex<R> y) {
 }
 
 template <class R>
-inline Complex<R> vm_conj(Complex<R> x) { return std::conj(x); }
+inline Complex<R> vm_conj(Complex<R> x) {
+    return std::conj(x);
+}
 template <class R>
-inline Complex<R> vm_real(Complex<R> x) { return x.real(); }
+inline Complex<R> vm_real(Complex<R> x) {
+    return x.real();
+}
 template <class R>
-inline Complex<R> vm_abs(Complex<R> x) { return std::abs(x); }
+inline Complex<R> vm_abs(Complex<R> x) {
+    return std::abs(x);
+}
 template <class R>
 inline Complex<R> vm_angle(Complex<R> x) {
     return x != x ? Complex<R>(std::numeric_limits<R>::quiet_NaN()) : Complex<R>(std::arg(x));
@@ -39,20 +46,34 @@ inline Complex<R> vm_sgn(Complex<R> x) {
     return x == Complex<R>(0) ? x : x / std::abs(x);
 }
 template <class R>
-inline bool vm_isnan(Complex<R> x) { return x != x; }
+inline bool vm_isnan(Complex<R> x) {
+    return x != x;
+}
 template <class R>
-inline bool vm_isinf(Complex<R> x) { return std::isinf(x.real()) || std::isinf(x.imag()); }
+inline bool vm_isinf(Complex<R> x) {
+    return std::isinf(x.real()) || std::isinf(x.imag());
+}
 template <class R>
-inline bool vm_isfinite(Complex<R> x) { return std::isfinite(x.real()) && std::isfinite(x.imag()); }
+inline bool vm_isfinite(Complex<R> x) {
+    return std::isfinite(x.real()) && std::isfinite(x.imag());
+}
 
 template <class R>
-inline Complex<R> vm_sqrt(Complex<R> x) { return std::sqrt(x); }
+inline Complex<R> vm_sqrt(Complex<R> x) {
+    return std::sqrt(x);
+}
 template <class R>
-inline Complex<R> vm_rsqrt(Complex<R> x) { return divide(Complex<R>(1), std::sqrt(x)); }
+inline Complex<R> vm_rsqrt(Complex<R> x) {
+    return divide(Complex<R>(1), std::sqrt(x));
+}
 template <class R>
-inline Complex<R> vm_exp(Complex<R> x) { return std::exp(x); }
+inline Complex<R> vm_exp(Complex<R> x) {
+    return std::exp(x);
+}
 template <class R>
-inline Complex<R> vm_exp2(Complex<R> x) { return std::exp(x * R(0.69314718055994530942)); }
+inline Complex<R> vm_exp2(Complex<R> x) {
+    return std::exp(x * R(0.69314718055994530942));
+}
 // exp(a + ib) - 1 without cancellation at 0: expm1(a) cos(b) - 2 sin(b/2)^2 + i exp(a) sin(b).
 template <class R>
 inline Complex<R> vm_expm1(Complex<R> x) {
@@ -60,11 +81,17 @@ inline Complex<R> vm_expm1(Complex<R> x) {
     return {std::expm1(x.real()) * std::cos(x.imag()) - 2 * half * half, std::exp(x.real()) * std::sin(x.imag())};
 }
 template <class R>
-inline Complex<R> vm_log(Complex<R> x) { return std::log(x); }
+inline Complex<R> vm_log(Complex<R> x) {
+    return std::log(x);
+}
 template <class R>
-inline Complex<R> vm_log2(Complex<R> x) { return std::log(x) * R(1.4426950408889634074); }
+inline Complex<R> vm_log2(Complex<R> x) {
+    return std::log(x) * R(1.4426950408889634074);
+}
 template <class R>
-inline Complex<R> vm_log10(Complex<R> x) { return std::log10(x); }
+inline Complex<R> vm_log10(Complex<R> x) {
+    return std::log10(x);
+}
 // log|1 + x| from the square of its distance to 1, so that small x keep their digits.
 template <class R>
 inline Complex<R> vm_log1p(Complex<R> x) {
@@ -77,29 +104,53 @@ inline Complex<R> vm_pow(Complex<R> x, Complex<R> y) {
     return y == Complex<R>(0) ? Complex<R>(1) : std::pow(x, y);
 }
 template <class R>
-inline Complex<R> vm_sin(Complex<R> x) { return std::sin(x); }
+inline Complex<R> vm_sin(Complex<R> x) {
+    return std::sin(x);
+}
 template <class R>
-inline Complex<R> vm_cos(Complex<R> x) { return std::cos(x); }
+inline Complex<R> vm_cos(Complex<R> x) {
+    return std::cos(x);
+}
 template <class R>
-inline Complex<R> vm_tan(Complex<R> x) { return std::tan(x); }
+inline Complex<R> vm_tan(Complex<R> x) {
+    return std::tan(x);
+}
 template <class R>
-inline Complex<R> vm_asin(Complex<R> x) { return std::asin(x); }
+inline Complex<R> vm_asin(Complex<R> x) {
+    return std::asin(x);
+}
 template <class R>
-inline Complex<R> vm_acos(Complex<R> x) { return std::acos(x); }
+inline Complex<R> vm_acos(Complex<R> x) {
+    return std::acos(x);
+}
 template <class R>
-inline Complex<R> vm_atan(Complex<R> x) { return std::atan(x); }
+inline Complex<R> vm_atan(Complex<R> x) {
+    return std::atan(x);
+}
 template <class R>
-inline Complex<R> vm_sinh(Complex<R> x) { return std::sinh(x); }
+inline Complex<R> vm_sinh(Complex<R> x) {
+    return std::sinh(x);
+}
 template <class R>
-inline Complex<R> vm_cosh(Complex<R> x) { return std::cosh(x); }
+inline Complex<R> vm_cosh(Complex<R> x) {
+    return std::cosh(x);
+}
 template <class R>
-inline Complex<R> vm_tanh(Complex<R> x) { return std::tanh(x); }
+inline Complex<R> vm_tanh(Complex<R> x) {
+    return std::tanh(x);
+}
 template <class R>
-inline Complex<R> vm_asinh(Complex<R> x) { return std::asinh(x); }
+inline Complex<R> vm_asinh(Complex<R> x) {
+    return std::asinh(x);
+}
 template <class R>
-inline Complex<R> vm_acosh(Complex<R> x) { return std::acosh(x); }
+inline Complex<R> vm_acosh(Complex<R> x) {
+    return std::acosh(x);
+}
 template <class R>
-inline Complex<R> vm_atanh(Complex<R> x) { return std::atanh(x); }
+inline Complex<R> vm_atanh(Complex<R> x) {
+    return std::atanh(x);
+}
 template <class R>
 inline Complex<R> vm_logaddexp(Complex<R> x, Complex<R> y) {
     const bool first = x.real() >= y.real();

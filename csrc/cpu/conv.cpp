@@ -47,7 +47,8 @@ private:
 };
 
 ConvPlan::ConvPlan(const ConvArguments& arguments, const Tensor& input, const Tensor& weight) : transposed(arguments.transposed) {
-    TAEDA_CHECK(weight.dim() >= 3 && weight.dim() <= 5, arguments.name, ": weight must have 3, 4 or 5 dimensions, but has shape ", shape_text(weight.sizes()));
+    TAEDA_CHECK(weight.dim() >= 3 && weight.dim() <= 5, arguments.name, ": weight must have 3, 4 or 5 dimensions, but has shape ",
+                shape_text(weight.sizes()));
     n = static_cast<size_t>(weight.dim()) - 2;
     const auto rank = static_cast<size_t>(input.dim());
     TAEDA_CHECK(rank == n + 1 || rank == n + 2, "Expected ", n + 1, "D (unbatched) or ", n + 2, "D (batched) input to ", arguments.name,
@@ -61,8 +62,9 @@ void ConvPlan::check_weight(const ConvArguments& arguments, const Tensor& input,
     const int64_t groups = arguments.groups, channels = input.size(batched ? 1 : 0);
     TAEDA_CHECK(groups > 0, "non-positive groups is not supported");
     const int64_t expected = transposed ? weight.size(0) : weight.size(1) * groups;
-    if (!transposed) TAEDA_CHECK(weight.size(0) >= groups, "Given groups=", groups, ", expected weight to be at least ", groups,
-                                 " at dimension 0, but got weight of size ", shape_text(weight.sizes()), " instead");
+    if (!transposed)
+        TAEDA_CHECK(weight.size(0) >= groups, "Given groups=", groups, ", expected weight to be at least ", groups,
+                    " at dimension 0, but got weight of size ", shape_text(weight.sizes()), " instead");
     TAEDA_CHECK(weight.size(0) % groups == 0, "Given groups=", groups, ", expected weight to be divisible by ", groups,
                 " at dimension 0, but got weight of size [", shape_text(weight.sizes()), "] instead");
     TAEDA_CHECK(channels == expected, transposed ? "Given transposed=" : "Given groups=", transposed ? 1 : groups, ", weight of size ",
@@ -87,8 +89,9 @@ void ConvPlan::set_sizes(const ConvArguments& arguments, const Tensor& input, co
         TAEDA_CHECK(padding[d] >= 0, "negative padding is not supported");
         TAEDA_CHECK(dilation[d] > 0, "dilation should be greater than zero, but got ", shape_text(dilation));
         TAEDA_CHECK(extra[d] >= 0, "negative output_padding is not supported");
-        TAEDA_CHECK(extra[d] == 0 || extra[d] < std::max(stride[d], dilation[d]), "output padding must be smaller than either stride or dilation, but got output_padding: ",
-                    shape_text(extra), " stride: ", shape_text(stride), " dilation: ", shape_text(dilation));
+        TAEDA_CHECK(extra[d] == 0 || extra[d] < std::max(stride[d], dilation[d]),
+                    "output padding must be smaller than either stride or dilation, but got output_padding: ", shape_text(extra),
+                    " stride: ", shape_text(stride), " dilation: ", shape_text(dilation));
         const int64_t in = input.sizes()[first + d], k = weight.sizes()[2 + d], span = dilation[d] * (k - 1) + 1;
         given.push_back(in);
         kernel.push_back(k);
@@ -168,11 +171,13 @@ void run_complex_part(Part part, const ConvShape& shape, const Tensor& a, const 
 template <class T>
 void run_converted_part(Part part, const ConvShape& shape, const Tensor& a, const Tensor& b, const Tensor& bias, DType wide, const Tensor& out) {
     const Tensor temporary = empty(out.sizes(), wide);
-    run_part<T>(part, shape, contiguous(to_dtype(a, wide)), contiguous(to_dtype(b, wide)), bias.defined() ? contiguous(to_dtype(bias, wide)) : Tensor(), temporary);
+    run_part<T>(part, shape, contiguous(to_dtype(a, wide)), contiguous(to_dtype(b, wide)),
+                bias.defined() ? contiguous(to_dtype(bias, wide)) : Tensor(), temporary);
     copy_into(out, temporary);
 }
 
-void run_any(Part part, const ConvPlan& plan, const Tensor& a, const Tensor& b, bool conjugate_a, bool conjugate_b, const Tensor& bias, const Tensor& out) {
+void run_any(Part part, const ConvPlan& plan, const Tensor& a, const Tensor& b, bool conjugate_a, bool conjugate_b, const Tensor& bias,
+             const Tensor& out) {
     const ConvShape& shape = plan.shape;
     const int64_t channels = shape.groups * (part == Part::InputGradient ? shape.in_channels : shape.out_channels);
     if (out.numel() == 0) return;
@@ -199,7 +204,8 @@ void check_bias(const ConvPlan& plan, const Tensor& input, const Tensor& weight,
     TAEDA_CHECK(bias.dim() == 1 && bias.size(0) == channels, plan.transposed ? "Given transposed=1, weight of size " : "Given weight of size ",
                 shape_text(weight.sizes()), ", expected bias to be 1-dimensional with ", channels, " elements, but got bias of size ",
                 shape_text(bias.sizes()), " instead");
-    TAEDA_CHECK(bias.dtype() == input.dtype(), "Input type (", dtype_name(input.dtype()), ") and bias type (", dtype_name(bias.dtype()), ") should be the same");
+    TAEDA_CHECK(bias.dtype() == input.dtype(), "Input type (", dtype_name(input.dtype()), ") and bias type (", dtype_name(bias.dtype()),
+                ") should be the same");
 }
 
 Tensor convolve(const ConvArguments& arguments, const Tensor& input, const Tensor& weight, const Tensor& bias) {
@@ -235,18 +241,18 @@ Tensor convolve_same(const char* name, const Tensor& input, const Tensor& weight
 
 }  // namespace
 
-#define TAEDA_CONV(n)                                                                                                                               \
-    Tensor conv##n##d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding, IntList dilation,            \
-                      int64_t groups) {                                                                                                            \
-        return convolve({"conv" #n "d", stride, padding, dilation, false, kZero, groups}, input, weight, bias);                                    \
-    }                                                                                                                                               \
-    Tensor conv##n##d_padding(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, const std::string& padding,           \
-                              IntList dilation, int64_t groups) {                                                                                  \
-        return convolve_same("conv" #n "d", input, weight, bias, stride, padding, dilation, groups);                                               \
-    }                                                                                                                                               \
-    Tensor conv_transpose##n##d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding,                    \
-                                IntList output_padding, int64_t groups, IntList dilation) {                                                        \
-        return convolve({"conv_transpose" #n "d", stride, padding, dilation, true, output_padding, groups}, input, weight, bias);                  \
+#define TAEDA_CONV(n)                                                                                                                    \
+    Tensor conv##n##d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding, IntList dilation,  \
+                      int64_t groups) {                                                                                                  \
+        return convolve({"conv" #n "d", stride, padding, dilation, false, kZero, groups}, input, weight, bias);                          \
+    }                                                                                                                                    \
+    Tensor conv##n##d_padding(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, const std::string& padding, \
+                              IntList dilation, int64_t groups) {                                                                        \
+        return convolve_same("conv" #n "d", input, weight, bias, stride, padding, dilation, groups);                                     \
+    }                                                                                                                                    \
+    Tensor conv_transpose##n##d(const Tensor& input, const Tensor& weight, const Tensor& bias, IntList stride, IntList padding,          \
+                                IntList output_padding, int64_t groups, IntList dilation) {                                              \
+        return convolve({"conv_transpose" #n "d", stride, padding, dilation, true, output_padding, groups}, input, weight, bias);        \
     }
 TAEDA_CONV(1)
 TAEDA_CONV(2)

@@ -15,18 +15,26 @@ namespace taeda::cpu {
 TAEDA_DECLARE_ISA(ConvTable, conv_table)
 
 template <>
-const ConvKernels<float>& conv_kernels<float>() { return conv_table().of_float; }
+const ConvKernels<float>& conv_kernels<float>() {
+    return conv_table().of_float;
+}
 template <>
-const ConvKernels<double>& conv_kernels<double>() { return conv_table().of_double; }
+const ConvKernels<double>& conv_kernels<double>() {
+    return conv_table().of_double;
+}
 template <>
-const ConvKernels<uint32_t>& conv_kernels<uint32_t>() { return conv_table().of_uint32; }
+const ConvKernels<uint32_t>& conv_kernels<uint32_t>() {
+    return conv_table().of_uint32;
+}
 template <>
-const ConvKernels<uint64_t>& conv_kernels<uint64_t>() { return conv_table().of_uint64; }
+const ConvKernels<uint64_t>& conv_kernels<uint64_t>() {
+    return conv_table().of_uint64;
+}
 
 namespace {
 
-constexpr int64_t kTilePositions = 256;    // positions packed at once: with a block of taps they fit the second-level cache
-constexpr int64_t kGroupBelow = 1024;      // images with fewer positions are taken together, so that panels are full
+constexpr int64_t kTilePositions = 256;  // positions packed at once: with a block of taps they fit the second-level cache
+constexpr int64_t kGroupBelow = 1024;    // images with fewer positions are taken together, so that panels are full
 constexpr int64_t kSerialWork = 1 << 17;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -41,10 +49,10 @@ struct Gather {
     PlaneLayout layout;
     std::vector<int64_t> offsets;  // of one channel's taps, then of the next one's
     const T* x;
-    const T* a;        // [groups, rows, channels * taps]
-    const T* bias;     // [groups * rows] or null
-    T* result;         // [groups' images, groups * rows, full positions]
-    int64_t full[3];   // sizes of the result's planes
+    const T* a;                    // [groups, rows, channels * taps]
+    const T* bias;                 // [groups * rows] or null
+    T* result;                     // [groups' images, groups * rows, full positions]
+    int64_t full[3];               // sizes of the result's planes
     int64_t origin[3], stride[3];  // position p of the product is place origin + p * stride of the plane
 
     int64_t positions() const { return out[0] * out[1] * out[2]; }
@@ -70,13 +78,14 @@ Scratch<T> pack_weights(const Gather<T>& job) {
     const int64_t depth = job.depth(), per_group = job.rows * depth;
     Scratch<T> packed(job.groups * per_group);
     const int64_t blocks = ceil_div(depth, kGemmBlockK);
-    parallel_for(0, job.groups * blocks, std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, job.rows * kGemmBlockK)), [&](int64_t first, int64_t last) {
-        for (int64_t item = first; item < last; ++item) {
-            const int64_t group = item / blocks, p = item % blocks * kGemmBlockK, kc = std::min(kGemmBlockK, depth - p);
-            const GemmMatrix a{job.a + group * per_group + p, depth, 1, GemmSource::Same, sizeof(T)};
-            gemm_kernels<T>().pack_a(a, job.rows, kc, packed.data() + group * per_group + job.rows * p);
-        }
-    });
+    parallel_for(0, job.groups * blocks, std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, job.rows * kGemmBlockK)),
+                 [&](int64_t first, int64_t last) {
+                     for (int64_t item = first; item < last; ++item) {
+                         const int64_t group = item / blocks, p = item % blocks * kGemmBlockK, kc = std::min(kGemmBlockK, depth - p);
+                         const GemmMatrix a{job.a + group * per_group + p, depth, 1, GemmSource::Same, sizeof(T)};
+                         gemm_kernels<T>().pack_a(a, job.rows, kc, packed.data() + group * per_group + job.rows * p);
+                     }
+                 });
     return packed;
 }
 
@@ -193,9 +202,11 @@ void run_filters(const Gather<T>& job) {
                 for (int64_t d = 0; d < job.out[0]; ++d) {
                     for (int64_t h = 0; h < job.out[1]; ++h) {
                         const T* base = x + (d * job.layout.extent[1] + h) * job.layout.extent[2];
-                        T* to = result + ((job.origin[0] + d * job.stride[0]) * job.full[1] + job.origin[1] + h * job.stride[1]) * job.full[2] + job.origin[2];
+                        T* to = result + ((job.origin[0] + d * job.stride[0]) * job.full[1] + job.origin[1] + h * job.stride[1]) * job.full[2] +
+                                job.origin[2];
                         T* into = job.stride[2] == 1 ? to : line.data();
-                        conv_kernels<T>().filter_row(base, job.offsets.data(), job.a + row * depth, depth, job.bias ? job.bias[row] : T(0), job.out[2], into);
+                        conv_kernels<T>().filter_row(base, job.offsets.data(), job.a + row * depth, depth, job.bias ? job.bias[row] : T(0),
+                                                     job.out[2], into);
                         if (into != to)
                             for (int64_t i = 0; i < job.out[2]; ++i) to[i * job.stride[2]] = into[i];
                     }
@@ -245,7 +256,8 @@ PlaneLayout input_layout(const ConvShape& s, std::vector<int64_t> (&taps)[3]) {
 }
 
 template <class T>
-Gather<T> gather_of(const ConvShape& s, int64_t channels, int64_t rows, const int64_t* out, PlaneLayout layout, const std::vector<int64_t> (&taps)[3]) {
+Gather<T> gather_of(const ConvShape& s, int64_t channels, int64_t rows, const int64_t* out, PlaneLayout layout,
+                    const std::vector<int64_t> (&taps)[3]) {
     Gather<T> job{s.images, s.groups, channels, rows, {}, std::move(layout), {}, nullptr, nullptr, nullptr, nullptr, {}, {0, 0, 0}, {1, 1, 1}};
     for (int d = 0; d < 3; ++d) job.full[d] = job.out[d] = out[d];
     job.offsets = channel_offsets(job.layout, channels, taps);
@@ -420,8 +432,8 @@ private:
         position_runs(layout_, s_.out, 0, p, p + n, 0, runs_, nullptr);
         const auto columns = static_cast<int64_t>(offsets.size());
         for (int64_t j = 0; j < columns; j += nr)
-            conv_kernels<T>().pack_taps(x, offsets.data() + j, static_cast<int>(std::min(nr, columns - j)), runs_.data(), static_cast<int>(runs_.size()), n,
-                                        b_.data() + j * kc + at * nr);
+            conv_kernels<T>().pack_taps(x, offsets.data() + j, static_cast<int>(std::min(nr, columns - j)), runs_.data(),
+                                        static_cast<int>(runs_.size()), n, b_.data() + j * kc + at * nr);
     }
 
     const ConvShape& s_;
@@ -450,7 +462,8 @@ void weight_gradient_by_dots(const ConvShape& s, const PlaneLayout& layout, cons
                     for (int64_t line = 0; line < s.out[0] * s.out[1]; ++line) {
                         const T* base = copy.data() + (line / s.out[1] * layout.extent[1] + line % s.out[1]) * layout.extent[2];
                         for (int64_t k = 0; k < depth; ++k)
-                            result[o * depth + k] += conv_kernels<T>().dot_row(rows + line * s.out[2], base + offsets[static_cast<size_t>(k)], s.out[2]);
+                            result[o * depth + k] +=
+                                conv_kernels<T>().dot_row(rows + line * s.out[2], base + offsets[static_cast<size_t>(k)], s.out[2]);
                     }
                 }
             }
@@ -474,7 +487,8 @@ void conv_weight_gradient(const ConvShape& s, const T* input, const T* grad_outp
     const auto& kernels = gemm_kernels<T>();
     const int64_t threads = s.work() > kSerialWork ? num_threads() : 1;
     int64_t pieces = ceil_div(threads, s.groups);
-    const int64_t by_taps = std::min(pieces, ceil_div(depth, 4 * kernels.nr)), by_rows = std::min(ceil_div(pieces, by_taps), ceil_div(rows, 2 * kernels.mr));
+    const int64_t by_taps = std::min(pieces, ceil_div(depth, 4 * kernels.nr)),
+                  by_rows = std::min(ceil_div(pieces, by_taps), ceil_div(rows, 2 * kernels.mr));
     const int64_t piece_taps = round_up(ceil_div(depth, by_taps), kernels.nr), piece_rows = round_up(ceil_div(rows, by_rows), kernels.mr);
     parallel_for(0, s.groups * by_taps * by_rows, threads == 1 ? s.groups * by_taps * by_rows : 1, [&](int64_t first, int64_t last) {
         for (int64_t item = first; item < last; ++item) {
@@ -486,9 +500,9 @@ void conv_weight_gradient(const ConvShape& s, const T* input, const T* grad_outp
     });
 }
 
-#define TAEDA_INSTANTIATE(T)                                                                                  \
-    template void conv_output<T>(const ConvShape&, const T*, const T*, const T*, T*);                         \
-    template void conv_input_gradient<T>(const ConvShape&, const T*, const T*, const T*, T*);                 \
+#define TAEDA_INSTANTIATE(T)                                                                  \
+    template void conv_output<T>(const ConvShape&, const T*, const T*, const T*, T*);         \
+    template void conv_input_gradient<T>(const ConvShape&, const T*, const T*, const T*, T*); \
     template void conv_weight_gradient<T>(const ConvShape&, const T*, const T*, T*);
 TAEDA_INSTANTIATE(float)
 TAEDA_INSTANTIATE(double)

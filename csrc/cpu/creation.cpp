@@ -15,8 +15,7 @@ using MaybeDevice = std::optional<Device>;
 using MaybeFormat = std::optional<MemoryFormat>;
 
 void check_sizes(const char* name, IntList sizes) {
-    for (int64_t size : sizes)
-        TAEDA_CHECK(size >= 0, name, ": Dimension size must be non-negative. Got sizes ", shape_text(sizes));
+    for (int64_t size : sizes) TAEDA_CHECK(size >= 0, name, ": Dimension size must be non-negative. Got sizes ", shape_text(sizes));
 }
 
 Tensor new_result(const char* name, IntList sizes, MaybeType dtype, MaybeDevice device) {
@@ -180,8 +179,8 @@ DType sequence_dtype(MaybeType given, std::initializer_list<const Scalar*> ends)
 DType space_dtype(const char* name, MaybeType given, const Scalar& start, const Scalar& end) {
     const bool complex = start.is_complex() || end.is_complex();
     DType type = given.value_or(complex ? complex_of(default_dtype()) : default_dtype());
-    TAEDA_CHECK(!complex || is_complex(type), name, "(): inferred dtype ", dtype_name(complex_of(default_dtype())), " can't be safely cast to passed dtype ",
-                dtype_name(type));
+    TAEDA_CHECK(!complex || is_complex(type), name, "(): inferred dtype ", dtype_name(complex_of(default_dtype())),
+                " can't be safely cast to passed dtype ", dtype_name(type));
     return type;
 }
 

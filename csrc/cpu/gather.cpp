@@ -141,8 +141,6 @@ Tensor put_(const Tensor& self, const Tensor& index, const Tensor& source, bool 
     return self;
 }
 
-Tensor put(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate) {
-    return put_(clone(input), index, source, accumulate);
-}
+Tensor put(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate) { return put_(clone(input), index, source, accumulate); }
 
 }  // namespace taeda::cpu

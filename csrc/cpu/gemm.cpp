@@ -13,18 +13,26 @@ namespace taeda::cpu {
 TAEDA_DECLARE_ISA(GemmTable, gemm_table)
 
 template <>
-const GemmKernels<float>& gemm_kernels<float>() { return gemm_table().of_float; }
+const GemmKernels<float>& gemm_kernels<float>() {
+    return gemm_table().of_float;
+}
 template <>
-const GemmKernels<double>& gemm_kernels<double>() { return gemm_table().of_double; }
+const GemmKernels<double>& gemm_kernels<double>() {
+    return gemm_table().of_double;
+}
 template <>
-const GemmKernels<uint32_t>& gemm_kernels<uint32_t>() { return gemm_table().of_uint32; }
+const GemmKernels<uint32_t>& gemm_kernels<uint32_t>() {
+    return gemm_table().of_uint32;
+}
 template <>
-const GemmKernels<uint64_t>& gemm_kernels<uint64_t>() { return gemm_table().of_uint64; }
+const GemmKernels<uint64_t>& gemm_kernels<uint64_t>() {
+    return gemm_table().of_uint64;
+}
 
 namespace {
 
-constexpr int64_t kSerialWork = 1 << 18;   // multiplications that one thread does before a second one has woken up
-constexpr int64_t kLockedWork = 1 << 15;   // below this, giving up the host's lock costs more than it gives others
+constexpr int64_t kSerialWork = 1 << 18;    // multiplications that one thread does before a second one has woken up
+constexpr int64_t kLockedWork = 1 << 15;    // below this, giving up the host's lock costs more than it gives others
 constexpr int64_t kDirectBytes = 96 << 10;  // operands up to this size are read in place: they stay in the cache anyway
 
 int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -114,7 +122,8 @@ void run_tiles_parallel(const Gemm<T>& job) {
         for (int64_t piece = first; piece < last; ++piece) {
             const int64_t i = piece / cols * piece_m, j = piece % cols * piece_n;
             if (i >= job.m || j >= job.n) continue;
-            run_tiles(Gemm<T>{std::min(piece_m, job.m - i), std::min(piece_n, job.n - j), job.k, job.a.at(i, 0), job.b.at(0, j), job.update.at(i, j)});
+            run_tiles(
+                Gemm<T>{std::min(piece_m, job.m - i), std::min(piece_n, job.n - j), job.k, job.a.at(i, 0), job.b.at(0, j), job.update.at(i, j)});
         }
     });
 }
@@ -216,9 +225,9 @@ void gemm_batch(const Gemm<T>& first, int64_t batch, int64_t a_distance, int64_t
     });
 }
 
-#define TAEDA_INSTANTIATE(T)                                                                                        \
-    template void gemm<T>(const Gemm<T>&);                                                                          \
-    template void gemm_serial<T>(const Gemm<T>&);                                                                   \
+#define TAEDA_INSTANTIATE(T)                      \
+    template void gemm<T>(const Gemm<T>&);        \
+    template void gemm_serial<T>(const Gemm<T>&); \
     template void gemm_batch<T>(const Gemm<T>&, int64_t, int64_t, int64_t, int64_t, int64_t);
 TAEDA_INSTANTIATE(float)
 TAEDA_INSTANTIATE(double)

@@ -71,11 +71,11 @@ struct GemmKernels {
     void (*run_packed)(int64_t m, int64_t n, int64_t k, const T* a, const T* b, const GemmUpdate<T>& update);
     // A in place with any strides; B packed (b_step = nr, b_panel = nr * k), or in place with unit column stride
     // (b_step = its row stride, b_panel = nr), then read for whole panels only: `tail` is the last panel, packed.
-    void (*run_direct)(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_step, const T* b, int64_t b_step,
-                       int64_t b_panel, const T* tail, const GemmUpdate<T>& update);
+    void (*run_direct)(int64_t m, int64_t n, int64_t k, const T* a, int64_t a_row, int64_t a_step, const T* b, int64_t b_step, int64_t b_panel,
+                       const T* tail, const GemmUpdate<T>& update);
     // C[i, j] = alpha * <row i of A, row j of Bt> + ..., both contiguous along k, m at most 4. Writes c[i * c_row + j * c_col].
-    void (*run_dots)(int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* bt, int64_t ldb, T* c, int64_t c_row,
-                     int64_t c_col, const T* add, int64_t add_row, int64_t add_col, T alpha, T beta);
+    void (*run_dots)(int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* bt, int64_t ldb, T* c, int64_t c_row, int64_t c_col,
+                     const T* add, int64_t add_row, int64_t add_col, T alpha, T beta);
     // y += alpha * x[p] * row p of B, for all p: a vector times a row-major matrix.
     void (*add_rows)(int64_t n, int64_t k, const T* x, int64_t x_step, const T* b, int64_t ldb, T* y, T alpha);
 };

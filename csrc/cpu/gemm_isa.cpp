@@ -352,8 +352,8 @@ void run_dots_rows(int64_t n, int64_t k, const T* a, int64_t lda, const T* bt, i
 }
 
 template <class T>
-void run_dots(int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* bt, int64_t ldb, T* c, int64_t c_row, int64_t c_col,
-              const T* add, int64_t add_row, int64_t add_col, T alpha, T beta) {
+void run_dots(int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* bt, int64_t ldb, T* c, int64_t c_row, int64_t c_col, const T* add,
+              int64_t add_row, int64_t add_col, T alpha, T beta) {
     const auto rows = m == 1 ? run_dots_rows<T, 1> : m == 2 ? run_dots_rows<T, 2> : m == 3 ? run_dots_rows<T, 3> : run_dots_rows<T, 4>;
     rows(n, k, a, lda, bt, ldb, c, c_row, c_col, add, add_row, add_col, alpha, beta);
 }

@@ -165,7 +165,8 @@ RunFunction gather_function(const Tensor& table) {
 
 RunFunction scatter_function(const Tensor& table, Combine how) {
     if (how != Combine::Assign)
-        return visit_dtype(table.dtype(), []<class T>(Tag<T>) -> RunFunction { return [](const Run& run, Combine c) { return combine_run<T>(run, c); }; });
+        return visit_dtype(table.dtype(),
+                           []<class T>(Tag<T>) -> RunFunction { return [](const Run& run, Combine c) { return combine_run<T>(run, c); }; });
     return visit_width(table.item_size(), []<class T>(Tag<T>) -> RunFunction {
         return [](const Run& run, Combine) { return scatter_run<T>(run, [](T& to, T from) { to = from; }); };
     });

@@ -19,18 +19,24 @@ const char* isa_name(Isa isa);
 
 // The build passes TAEDA_ISA=isa_v2, isa_v3, isa_v4 or isa_plain to each compilation of a *_isa.cpp file.
 #if defined(TAEDA_X86)
-#define TAEDA_DECLARE_ISA(Table, name)                                           \
-    namespace isa_v2 { extern const Table name; }                                \
-    namespace isa_v3 { extern const Table name; }                                \
-    namespace isa_v4 { extern const Table name; }                                \
-    inline const Table& name() {                                                 \
-        static const Table& chosen = active_isa() == Isa::V4   ? isa_v4::name    \
-                                     : active_isa() == Isa::V3 ? isa_v3::name    \
-                                                               : isa_v2::name;   \
-        return chosen;                                                           \
+#define TAEDA_DECLARE_ISA(Table, name)                                                                                               \
+    namespace isa_v2 {                                                                                                               \
+    extern const Table name;                                                                                                         \
+    }                                                                                                                                \
+    namespace isa_v3 {                                                                                                               \
+    extern const Table name;                                                                                                         \
+    }                                                                                                                                \
+    namespace isa_v4 {                                                                                                               \
+    extern const Table name;                                                                                                         \
+    }                                                                                                                                \
+    inline const Table& name() {                                                                                                     \
+        static const Table& chosen = active_isa() == Isa::V4 ? isa_v4::name : active_isa() == Isa::V3 ? isa_v3::name : isa_v2::name; \
+        return chosen;                                                                                                               \
     }
 #else
-#define TAEDA_DECLARE_ISA(Table, name)                                           \
-    namespace isa_plain { extern const Table name; }                             \
+#define TAEDA_DECLARE_ISA(Table, name) \
+    namespace isa_plain {              \
+    extern const Table name;           \
+    }                                  \
     inline const Table& name() { return isa_plain::name; }
 #endif

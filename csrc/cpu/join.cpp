@@ -116,8 +116,8 @@ Tensor stack(const TensorList& tensors, int64_t dim) {
     TensorList rows;
     rows.reserve(tensors.size());
     for (size_t i = 0; i < tensors.size(); ++i) {
-        TAEDA_CHECK(tensors[i].sizes() == sizes, "stack expects each tensor to be equal size, but got ", shape_text(sizes),
-                    " at entry 0 and ", shape_text(tensors[i].sizes()), " at entry ", i);
+        TAEDA_CHECK(tensors[i].sizes() == sizes, "stack expects each tensor to be equal size, but got ", shape_text(sizes), " at entry 0 and ",
+                    shape_text(tensors[i].sizes()), " at entry ", i);
         rows.push_back(views::unsqueeze(tensors[i], dim));
     }
     return cat(rows, dim);

@@ -87,7 +87,8 @@ TensorList where_nonzero(const Tensor& condition) {
 }
 
 Tensor masked_select(const Tensor& input, const Tensor& mask) {
-    TAEDA_CHECK_KIND(NotImplemented, !input.is_meta() && !mask.is_meta(), "masked_select: a meta tensor has no values, so that the result has no shape");
+    TAEDA_CHECK_KIND(NotImplemented, !input.is_meta() && !mask.is_meta(),
+                     "masked_select: a meta tensor has no values, so that the result has no shape");
     Tensor flags = bool_mask("masked_select", mask);
     Shape shape = broadcast_shapes(input.sizes(), mask.sizes());
     Tensor values = contiguous(expand_to(input, shape));
@@ -128,8 +129,8 @@ Tensor _masked_select_backward(const Tensor& input, IntList sizes, const Tensor&
 }
 
 Tensor masked_scatter_(const Tensor& self, const Tensor& mask, const Tensor& source) {
-    TAEDA_CHECK(self.dtype() == source.dtype(), "masked_scatter: expected self and source to have same dtypes but got ", scalar_type_name(self.dtype()),
-                " and ", scalar_type_name(source.dtype()));
+    TAEDA_CHECK(self.dtype() == source.dtype(), "masked_scatter: expected self and source to have same dtypes but got ",
+                scalar_type_name(self.dtype()), " and ", scalar_type_name(source.dtype()));
     TAEDA_CHECK(is_expandable_to(mask.sizes(), self.sizes()), "The size of tensor a ", shape_text(self.sizes()), " must match the size of tensor b ",
                 shape_text(mask.sizes()), ": the mask cannot be broadcast to the tensor");
     TAEDA_CHECK(is_bool(mask.dtype()), "masked_scatter_ only supports boolean masks, but got mask with dtype ", scalar_type_name(mask.dtype()));

@@ -36,8 +36,9 @@ void check_inner_sizes(const Tensor& a, const Tensor& b, int64_t m, int64_t k, i
     std::string hint;
     if (k == n) hint = concat("\n  hint: with the second factor transposed (other.mT) it would give (", m, "x", k2, ")");
     else if (m == k2) hint = concat("\n  hint: with the first factor transposed (input.mT) it would give (", k, "x", n, ")");
-    fail(ErrorKind::Runtime, "mat1 and mat2 shapes cannot be multiplied (", m, "x", k, " and ", k2, "x", n, ")\n  the last size of the first factor (", k,
-         ") must equal the second-last size of the second (", k2, ")", described("first", a), described("second", b), hint);
+    fail(ErrorKind::Runtime, "mat1 and mat2 shapes cannot be multiplied (", m, "x", k, " and ", k2, "x", n,
+         ")\n  the last size of the first factor (", k, ") must equal the second-last size of the second (", k2, ")", described("first", a),
+         described("second", b), hint);
 }
 
 void check_same_dtype(const Tensor& a, const Tensor& b) {
@@ -98,7 +99,8 @@ Tensor bmm(const Tensor& input, const Tensor& mat2) {
     TAEDA_CHECK(input.dim() == 3, "batch1 must be a 3D tensor", described("input", input));
     TAEDA_CHECK(mat2.dim() == 3, "batch2 must be a 3D tensor", described("mat2", mat2));
     check_batch_sizes(mat2, input.size(0), input.size(2));
-    TAEDA_CHECK(input.dtype() == mat2.dtype(), "expected scalar type ", scalar_type_name(input.dtype()), " but found ", scalar_type_name(mat2.dtype()));
+    TAEDA_CHECK(input.dtype() == mat2.dtype(), "expected scalar type ", scalar_type_name(input.dtype()), " but found ",
+                scalar_type_name(mat2.dtype()));
     return added_product("bmm", {}, input, mat2, 0, 1);
 }
 
@@ -125,7 +127,8 @@ Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, 
 Tensor addbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, const Scalar& beta, const Scalar& alpha) {
     TAEDA_CHECK(batch1.dim() == 3, "batch1 must be a 3D tensor", described("batch1", batch1));
     TAEDA_CHECK(batch2.dim() == 3, "batch2 must be a 3D tensor", described("batch2", batch2));
-    TAEDA_CHECK(batch1.size(0) == batch2.size(0), "batch1 and batch2 must have same number of batches, got ", batch1.size(0), " and ", batch2.size(0));
+    TAEDA_CHECK(batch1.size(0) == batch2.size(0), "batch1 and batch2 must have same number of batches, got ", batch1.size(0), " and ",
+                batch2.size(0));
     TAEDA_CHECK(batch1.size(2) == batch2.size(1), "Incompatible matrix sizes for bmm (", rows_by_cols(batch1), " and ", rows_by_cols(batch2), ")");
     TAEDA_CHECK(input.dtype() == batch1.dtype() && input.dtype() == batch2.dtype(), "Input dtypes must be the same, got: input ",
                 dtype_word(input.dtype()), ", batch1: ", dtype_word(batch1.dtype()), ", batch2: ", dtype_word(batch2.dtype()));
@@ -145,7 +148,8 @@ Tensor as_column(const Tensor& v) { return alias(v, Shape{v.size(0), 1}, Shape{v
 Tensor as_row(const Tensor& v) { return alias(v, Shape{1, v.size(0)}, Shape{v.size(0), v.strides()[0]}, v.offset()); }
 
 // The result of `run` with one of its dimensions gone, written where result() says.
-Tensor squeezed_product(const char* name, const Tensor& input, const Tensor& a, const Tensor& b, IntList sizes, const Scalar& beta, const Scalar& alpha) {
+Tensor squeezed_product(const char* name, const Tensor& input, const Tensor& a, const Tensor& b, IntList sizes, const Scalar& beta,
+                        const Scalar& alpha) {
     Tensor out = result(sizes, a.dtype(), a.device());
     if (out.is_meta()) return out;
     Product p = product_of(name, Factor::of(a), Factor::of(b), a.size(0), b.size(1), a.size(1));
@@ -161,8 +165,8 @@ Tensor matrix_vector(const Tensor& input, const Tensor& mat, const Tensor& vec, 
     const int64_t rank = input.defined() ? input.dim() : 1;
     TAEDA_CHECK(mat.dim() == 2 && vec.dim() == 1 && rank <= 1, "vector + matrix @ vector expected, got ", rank, ", ", mat.dim(), ", ", vec.dim());
     const int64_t given = !input.defined() ? mat.size(0) : input.dim() ? input.size(0) : 1;
-    TAEDA_CHECK(mat.size(1) == vec.size(0) && (given == mat.size(0) || given == 1), "size mismatch, got input (", given, "), mat (", rows_by_cols(mat),
-                "), vec (", vec.size(0), ")");
+    TAEDA_CHECK(mat.size(1) == vec.size(0) && (given == mat.size(0) || given == 1), "size mismatch, got input (", given, "), mat (",
+                rows_by_cols(mat), "), vec (", vec.size(0), ")");
     const DType added = input.defined() ? input.dtype() : vec.dtype();
     TAEDA_CHECK(added == mat.dtype() && mat.dtype() == vec.dtype(), "addmv input tensors must have the same dtype, but got ", scalar_type_name(added),
                 ", ", scalar_type_name(mat.dtype()), ", and ", scalar_type_name(vec.dtype()));
@@ -206,9 +210,9 @@ namespace {
 
 // How two tensors of any rank are multiplied: vectors as matrices, batch dimensions broadcast against each other.
 struct MatmulPlan {
-    Tensor a, b;    // at least 2-d
-    Shape batch;    // broadcast
-    Shape sizes;    // of the result
+    Tensor a, b;  // at least 2-d
+    Shape batch;  // broadcast
+    Shape sizes;  // of the result
     int64_t m, n, k;
     bool a_vector, b_vector;
 
@@ -218,7 +222,8 @@ struct MatmulPlan {
         m = a.size(-2);
         k = a.size(-1);
         n = b.size(-1);
-        const IntList a_batch = IntList(a.sizes()).first(static_cast<size_t>(a.dim() - 2)), b_batch = IntList(b.sizes()).first(static_cast<size_t>(b.dim() - 2));
+        const IntList a_batch = IntList(a.sizes()).first(static_cast<size_t>(a.dim() - 2)),
+                      b_batch = IntList(b.sizes()).first(static_cast<size_t>(b.dim() - 2));
         batch = broadcast_shapes(a_batch, b_batch);
         sizes = batch;
         if (!a_vector) sizes.push_back(m);
@@ -243,12 +248,14 @@ struct MatmulPlan {
 };
 
 void check_matmul(const Tensor& input, const Tensor& other) {
-    TAEDA_CHECK(input.dim() > 0 && other.dim() > 0, "both arguments to matmul need to be at least 1D, but they are ", input.dim(), "D and ", other.dim(), "D");
+    TAEDA_CHECK(input.dim() > 0 && other.dim() > 0, "both arguments to matmul need to be at least 1D, but they are ", input.dim(), "D and ",
+                other.dim(), "D");
     const int64_t k = input.size(-1), k2 = other.dim() == 1 ? other.size(0) : other.size(-2);
     if (input.dim() == 1 && other.dim() == 1) return check_dot(input, other);
     const int64_t rows = input.dim() == 1 ? 1 : input.numel() && k ? input.numel() / k : input.size(-2);
     if (other.dim() == 1)
-        TAEDA_CHECK(k == k2, "size mismatch, got input (", rows, "), mat (", rows, "x", k, "), vec (", k2, ")", described("input", input), described("other", other));
+        TAEDA_CHECK(k == k2, "size mismatch, got input (", rows, "), mat (", rows, "x", k, "), vec (", k2, ")", described("input", input),
+                    described("other", other));
     else if (other.dim() == 2) check_inner_sizes(input, other, rows, k, k2, other.size(-1));
     if (input.dim() > 2 || other.dim() > 2) {
         TAEDA_CHECK(input.dtype() == other.dtype() || other.dim() <= 2, "expected scalar type ", scalar_type_name(input.dtype()), " but found ",
@@ -262,8 +269,8 @@ void check_matmul_batches(const MatmulPlan& plan) {
     if (plan.k == k2) return;
     int64_t count = 1;
     for (int64_t size : plan.batch) count *= size;
-    fail(ErrorKind::Runtime, "Expected size for first two dimensions of batch2 tensor to be: [", count, ", ", plan.k, "] but got: [", count, ", ", k2, "].",
-         described("input", plan.a), described("other", plan.b));
+    fail(ErrorKind::Runtime, "Expected size for first two dimensions of batch2 tensor to be: [", count, ", ", plan.k, "] but got: [", count, ", ", k2,
+         "].", described("input", plan.a), described("other", plan.b));
 }
 
 }  // namespace
@@ -376,9 +383,10 @@ Shape linear_sizes(const Tensor& input, const Tensor& weight) {
 }
 
 void check_linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
-    TAEDA_CHECK(input.dim() > 0 && weight.dim() > 0, "both arguments to linear need to be at least 1D, but they are ", input.dim(), "D and ", weight.dim(), "D");
-    TAEDA_CHECK(weight.dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", weight.dim(), "D\n  linear(input, weight): weight must have shape (out_features, in_features)",
-                described("weight", weight));
+    TAEDA_CHECK(input.dim() > 0 && weight.dim() > 0, "both arguments to linear need to be at least 1D, but they are ", input.dim(), "D and ",
+                weight.dim(), "D");
+    TAEDA_CHECK(weight.dim() <= 2, "t() expects a tensor with <= 2 dimensions, but self is ", weight.dim(),
+                "D\n  linear(input, weight): weight must have shape (out_features, in_features)", described("weight", weight));
     TAEDA_CHECK(!bias.defined() || weight.dim() == 2, "mat2 must be a matrix, got 1-D tensor");
     const int64_t k = input.size(-1), rows = k ? input.numel() / k : 0, n = weight.dim() == 2 ? weight.size(0) : 1;
     TAEDA_CHECK(k == weight.size(-1), "mat1 and mat2 shapes cannot be multiplied (", rows, "x", k, " and ", weight.size(-1), "x", n,

@@ -21,7 +21,8 @@ struct NormKernels {
     // sums[0] += sum of dy, sums[1] += sum of dy * (x - mean)
     void (*dot)(const void* x, const void* dy, int64_t n, double mean, double* sums);
     // The same for each of n columns over `rows` rows that lie `n` elements apart.
-    void (*dot_columns)(const void* x, const void* dy, int64_t rows, int64_t row_step, int64_t n, const void* mean, double* dy_sums, double* dot_sums);
+    void (*dot_columns)(const void* x, const void* dy, int64_t rows, int64_t row_step, int64_t n, const void* mean, double* dy_sums,
+                        double* dot_sums);
     // y = x * a + b with one a and b for the run
     void (*scale)(const void* x, void* y, int64_t n, double a, double b);
     // y[j] = x[j] * a[j] + b[j]

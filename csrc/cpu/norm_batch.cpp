@@ -17,8 +17,8 @@ constexpr int64_t kGrain = 16384;
 constexpr int64_t kRowBlock = 256;  // rows of channels that are summed together, whatever the number of threads
 
 struct Channels {
-    Tensor x;           // contiguous in one of the two orders
-    bool last;          // channels last
+    Tensor x;   // contiguous in one of the two orders
+    bool last;  // channels last
     MemoryFormat format;
     int64_t n, channels, area;
     int64_t rows() const { return n * area; }
@@ -72,19 +72,21 @@ void over_memory(const Channels& c, F&& f) {
 void scale_channels(const Channels& c, const Tensor& y, const Tensor& a, const Tensor& b) {
     const NormKernels& kernels = norm_kernels(c.x.dtype());
     over_memory(c, [&](int64_t first, int64_t last) {
-        if (c.last) return kernels.scale_columns(at(c.x, first * c.channels), at(y, first * c.channels), last - first, c.channels, a.data(), b.data());
+        if (c.last)
+            return kernels.scale_columns(at(c.x, first * c.channels), at(y, first * c.channels), last - first, c.channels, a.data(), b.data());
         for (int64_t i = first; i < last; ++i)
             kernels.scale(at(c.x, i * c.area), at(y, i * c.area), c.area, get(a, i % c.channels), get(b, i % c.channels));
     });
 }
 
 // dx = dy * a + (x - mean) * b + shift
-void combine_channels(const Channels& c, const Tensor& dy, const Tensor& dx, const Tensor& mean, const Tensor& a, const Tensor& b, const Tensor& shift) {
+void combine_channels(const Channels& c, const Tensor& dy, const Tensor& dx, const Tensor& mean, const Tensor& a, const Tensor& b,
+                      const Tensor& shift) {
     const NormKernels& kernels = norm_kernels(c.x.dtype());
     over_memory(c, [&](int64_t first, int64_t last) {
         if (c.last)
-            return kernels.combine_columns(at(c.x, first * c.channels), at(dy, first * c.channels), at(dx, first * c.channels), last - first, c.channels,
-                                           mean.data(), a.data(), b.data(), shift.data());
+            return kernels.combine_columns(at(c.x, first * c.channels), at(dy, first * c.channels), at(dx, first * c.channels), last - first,
+                                           c.channels, mean.data(), a.data(), b.data(), shift.data());
         for (int64_t i = first; i < last; ++i) {
             const int64_t k = i % c.channels;
             kernels.combine(at(c.x, i * c.area), at(dy, i * c.area), at(dx, i * c.area), c.area, get(mean, k), get(a, k), get(b, k), get(shift, k));
@@ -118,8 +120,8 @@ void dot_channels(const Channels& c, const Tensor& dy, const Tensor& mean, doubl
             const int64_t start = i * kRowBlock * c.channels;
             double* mine = partial.data() + i * width;
             std::fill(mine, mine + width, 0.0);
-            kernels.dot_columns(at(c.x, start), at(dy, start), std::min(kRowBlock, c.rows() - i * kRowBlock), c.channels, c.channels, mean.data(), mine,
-                                mine + c.channels);
+            kernels.dot_columns(at(c.x, start), at(dy, start), std::min(kRowBlock, c.rows() - i * kRowBlock), c.channels, c.channels, mean.data(),
+                                mine, mine + c.channels);
         }
     });
     for (int64_t i = 0; i < blocks; ++i)
@@ -137,8 +139,7 @@ void update_running(const Tensor& running, const Tensor& observed, double moment
     Tensor updated = contiguous(clone(to_dtype(running, type)));
     with_real(type, [&]<class T>(Tag<T>) {
         for (int64_t k = 0; k < updated.numel(); ++k)
-            updated.data<T>()[k] =
-                static_cast<T>((1 - momentum) * updated.data<T>()[k] + momentum * static_cast<T>(observed.data<T>()[k] * factor));
+            updated.data<T>()[k] = static_cast<T>((1 - momentum) * updated.data<T>()[k] + momentum * static_cast<T>(observed.data<T>()[k] * factor));
     });
     copy_into(running, updated);
     running.storage()->bump_version();
@@ -189,8 +190,8 @@ std::tuple<Tensor, Tensor, Tensor> _native_batch_norm(const Tensor& input, const
         return {empty_like(input), stats, empty(Shape{channels}, type, input.device())};
     }
     const Channels c = channels_of(input, type);
-    const Statistics s = training ? batch_statistics(c, running_mean, running_var, momentum, eps)
-                                  : running_statistics(channels, type, running_mean, running_var, eps);
+    const Statistics s =
+        training ? batch_statistics(c, running_mean, running_var, momentum, eps) : running_statistics(channels, type, running_mean, running_var, eps);
     Tensor a = vector_of(weight, channels, type, 1), b = vector_of(bias, channels, type, 0);
     Tensor factor = empty(Shape{channels}, type), shift = empty(Shape{channels}, type);
     with_real(type, [&]<class T>(Tag<T>) {
@@ -204,8 +205,8 @@ std::tuple<Tensor, Tensor, Tensor> _native_batch_norm(const Tensor& input, const
     return {to_dtype(y, input.dtype()), s.mean, s.invstd};
 }
 
-std::tuple<Tensor, Tensor, Tensor> _batch_norm_backward(const Tensor& grad, const Tensor& input, const Tensor& weight, const Tensor& mean, const Tensor& invstd,
-                                                        bool training, double eps) {
+std::tuple<Tensor, Tensor, Tensor> _batch_norm_backward(const Tensor& grad, const Tensor& input, const Tensor& weight, const Tensor& mean,
+                                                        const Tensor& invstd, bool training, double eps) {
     (void)eps;  // only the derivative of this function needs it
     const int64_t channels = input.sizes()[1];
     const DType type = norm_compute_type(input.dtype()), w_type = weight.defined() ? weight.dtype() : type;

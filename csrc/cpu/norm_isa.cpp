@@ -68,7 +68,8 @@ struct Norm {
         auto sums = w ? (dw ? layer_sums<true, true> : layer_sums<true, false>) : (dw ? layer_sums<false, true> : layer_sums<false, false>);
         PairOf<double> total = sums(x, dy, w, out(dw), out(db), n, mean, rstd);
         C* to = out(dx);
-        const C plain = static_cast<C>(center ? total.first / static_cast<double>(n) : 0), along = static_cast<C>(total.second / static_cast<double>(n));
+        const C plain = static_cast<C>(center ? total.first / static_cast<double>(n) : 0),
+                along = static_cast<C>(total.second / static_cast<double>(n));
         if (w)
             for (int64_t i = 0; i < n; ++i) to[i] = rstd * (dy[i] * w[i] - plain - (x[i] - mean) * rstd * along);
         else
@@ -135,8 +136,8 @@ struct Norm {
         for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] * a + (x[i] - shift) * b + c;
     }
 
-    static void combine_columns(const void* from, const void* grad, void* to, int64_t rows, int64_t n, const void* means,
-                                const void* of_dy, const void* of_x, const void* constant) {
+    static void combine_columns(const void* from, const void* grad, void* to, int64_t rows, int64_t n, const void* means, const void* of_dy,
+                                const void* of_x, const void* constant) {
         const C *mean = in(means), *a = in(of_dy), *b = in(of_x), *c = in(constant);
         for (int64_t r = 0; r < rows; ++r) {
             const C *x = in(from) + r * n, *dy = in(grad) + r * n;

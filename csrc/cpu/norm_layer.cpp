@@ -11,7 +11,7 @@ namespace taeda::cpu {
 
 namespace {
 
-constexpr int64_t kGrain = 16384;  // elements that are worth a thread
+constexpr int64_t kGrain = 16384;    // elements that are worth a thread
 constexpr int64_t kGradChunks = 32;  // partial sums of the gradients of weight and bias: a number that no thread count changes
 
 // A contiguous tensor of the compute type, or an undefined one.
@@ -27,8 +27,8 @@ Rows layer_rows(const Tensor& input, IntList normalized_shape, const Tensor& wei
     TAEDA_CHECK(n >= 1, "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = ",
                 shape_text(normalized_shape));
     TAEDA_CHECK(!weight.defined() || std::ranges::equal(weight.sizes(), normalized_shape),
-                "Expected weight to be of same shape as normalized_shape, but got weight of shape ", weight.defined() ? shape_text(weight.sizes()) : "",
-                " and normalized_shape = ", shape_text(normalized_shape));
+                "Expected weight to be of same shape as normalized_shape, but got weight of shape ",
+                weight.defined() ? shape_text(weight.sizes()) : "", " and normalized_shape = ", shape_text(normalized_shape));
     TAEDA_CHECK(!bias.defined() || std::ranges::equal(bias.sizes(), normalized_shape),
                 "Expected bias to be of same shape as normalized_shape, but got bias of shape ", bias.defined() ? shape_text(bias.sizes()) : "",
                 " and normalized_shape = ", shape_text(normalized_shape));
@@ -75,11 +75,12 @@ void add_chunks(C* partial, int64_t chunks, int64_t stride, int64_t n) {
             for (int64_t j = 0; j < n; ++j) partial[i * stride + j] += partial[(i + width) * stride + j];
 }
 
-void layer_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& dx, const Tensor& dw, const Tensor& db, Rows rows, double eps,
-                    bool center) {
+void layer_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& dx, const Tensor& dw, const Tensor& db, Rows rows,
+                    double eps, bool center) {
     const NormKernels& kernels = norm_kernels(x.dtype());
     const int64_t item = static_cast<int64_t>(x.item_size()), step = rows.size * item;
-    const int64_t per_chunk = std::max<int64_t>((rows.count + kGradChunks - 1) / kGradChunks, std::max<int64_t>(1, kGrain / std::max<int64_t>(rows.size, 1)));
+    const int64_t per_chunk =
+        std::max<int64_t>((rows.count + kGradChunks - 1) / kGradChunks, std::max<int64_t>(1, kGrain / std::max<int64_t>(rows.size, 1)));
     const int64_t chunks = (rows.count + per_chunk - 1) / per_chunk;
     const bool with_grads = dw.defined();
     Scratch<char> partial(with_grads ? chunks * 2 * step : 0);
@@ -117,8 +118,8 @@ Shape stats_shape(const Tensor& input, int64_t n_normalized) {
 
 namespace {
 
-Tensor layer_like(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps, bool center, const Tensor& mean,
-                  const Tensor& rstd) {
+Tensor layer_like(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps, bool center,
+                  const Tensor& mean, const Tensor& rstd) {
     const Rows rows = layer_rows(input, normalized_shape, weight, bias);
     require_float(input, "LayerNormKernelImpl");
     const DType type = norm_compute_type(input.dtype());
@@ -130,9 +131,7 @@ Tensor layer_like(const Tensor& input, IntList normalized_shape, const Tensor& w
     return out;
 }
 
-double machine_epsilon(DType t) {
-    return t == DType::Float64 ? 0x1p-52 : t == DType::Float16 ? 0x1p-10 : t == DType::BFloat16 ? 0x1p-7 : 0x1p-23;
-}
+double machine_epsilon(DType t) { return t == DType::Float64 ? 0x1p-52 : t == DType::Float16 ? 0x1p-10 : t == DType::BFloat16 ? 0x1p-7 : 0x1p-23; }
 
 }  // namespace
 
@@ -140,7 +139,8 @@ Tensor layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& w
     return layer_like(input, normalized_shape, weight, bias, eps, true, {}, {});
 }
 
-std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias, double eps) {
+std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, const Tensor& bias,
+                                                     double eps) {
     const DType type = norm_compute_type(input.dtype());
     layer_rows(input, normalized_shape, weight, bias);
     const Shape shape = stats_shape(input, static_cast<int64_t>(normalized_shape.size()));
@@ -154,14 +154,15 @@ Tensor rms_norm(const Tensor& input, IntList normalized_shape, const Tensor& wei
 
 namespace {
 
-std::tuple<Tensor, Tensor, Tensor> layer_like_backward(const Tensor& grad, const Tensor& input, IntList normalized_shape, const Tensor& weight, bool affine,
-                                                       double eps, bool center) {
+std::tuple<Tensor, Tensor, Tensor> layer_like_backward(const Tensor& grad, const Tensor& input, IntList normalized_shape, const Tensor& weight,
+                                                       bool affine, double eps, bool center) {
     const Rows rows = layer_rows(input, normalized_shape, weight, {});
     const DType type = norm_compute_type(input.dtype()), w_type = weight.defined() ? weight.dtype() : input.dtype();
     Tensor dx = result(input.sizes(), type, input.device());
     Tensor dw = empty(normalized_shape, type, input.device()), db = empty(normalized_shape, type, input.device());
     if (!dx.is_meta()) {
-        layer_backward(prepared(input, type), prepared(grad, type), prepared(weight, type), dx, affine ? dw : Tensor(), affine ? db : Tensor(), rows, eps, center);
+        layer_backward(prepared(input, type), prepared(grad, type), prepared(weight, type), dx, affine ? dw : Tensor(), affine ? db : Tensor(), rows,
+                       eps, center);
         if (!affine) {
             fill_zero(dw);
             fill_zero(db);
@@ -172,8 +173,8 @@ std::tuple<Tensor, Tensor, Tensor> layer_like_backward(const Tensor& grad, const
 
 }  // namespace
 
-std::tuple<Tensor, Tensor, Tensor> _layer_norm_backward(const Tensor& grad, const Tensor& input, IntList normalized_shape, const Tensor& weight, bool affine,
-                                                        double eps) {
+std::tuple<Tensor, Tensor, Tensor> _layer_norm_backward(const Tensor& grad, const Tensor& input, IntList normalized_shape, const Tensor& weight,
+                                                        bool affine, double eps) {
     return layer_like_backward(grad, input, normalized_shape, weight, affine, eps, true);
 }
 
@@ -280,7 +281,8 @@ Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight,
     return out;
 }
 
-std::tuple<Tensor, Tensor, Tensor> _group_norm_backward(const Tensor& grad, const Tensor& input, int64_t num_groups, const Tensor& weight, double eps) {
+std::tuple<Tensor, Tensor, Tensor> _group_norm_backward(const Tensor& grad, const Tensor& input, int64_t num_groups, const Tensor& weight,
+                                                        double eps) {
     const Groups s = groups_of(input, num_groups, weight, {});
     const DType type = norm_compute_type(input.dtype());
     Tensor dx = result(input.sizes(), type, input.device());

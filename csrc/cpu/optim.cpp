@@ -27,13 +27,9 @@ struct Update {
     Numbers numbers;
 };
 
-void* data_of(const TensorImpl& t) {
-    return static_cast<char*>(t.storage->data()) + t.offset * static_cast<int64_t>(item_size(t.dtype));
-}
+void* data_of(const TensorImpl& t) { return static_cast<char*>(t.storage->data()) + t.offset * static_cast<int64_t>(item_size(t.dtype)); }
 
-bool is_plain(const TensorImpl& t) {
-    return t.storage->device().is_cpu() && t.storage->is_writable() && is_floating(t.dtype);
-}
+bool is_plain(const TensorImpl& t) { return t.storage->device().is_cpu() && t.storage->is_writable() && is_floating(t.dtype); }
 
 // Whether the elements of `t` lie in memory in the same order as those of `param`, without gaps.
 bool lies_as(const TensorImpl& t, const TensorImpl& param) {
@@ -98,8 +94,9 @@ void run(std::vector<Update<Numbers>>& updates) {
     ReleaseHostLock unlocked(n_elements >= kLongStep);
     parallel_for(0, n_pieces, 1, [&](int64_t begin, int64_t end) {
         // The last parameter that starts at or before the piece; one without elements has no piece of its own.
-        auto update = std::upper_bound(updates.begin(), updates.end(), begin,
-                                       [](int64_t piece, const Update<Numbers>& u) { return piece < u.first_piece; }) - 1;
+        auto update =
+            std::upper_bound(updates.begin(), updates.end(), begin, [](int64_t piece, const Update<Numbers>& u) { return piece < u.first_piece; }) -
+            1;
         while (begin < end) {
             int64_t first = (begin - update->first_piece) * kPiece;
             int64_t last = std::min(update->numel, first + (end - begin) * kPiece);
@@ -123,17 +120,16 @@ bool sgd_step(ImplList params, ImplList grads, ImplList buffers, std::span<const
     for (size_t i = 0; i < params.size(); ++i) {
         set_operands(updates[i], *params[i], columns, i);
         updates[i].block = optim_table().sgd[update_type(params[i]->dtype)];
-        updates[i].numbers = {options.maximize ? -1.0 : 1.0, options.weight_decay,      options.momentum, 1 - options.dampening,
-                              -options.lr,                   !buffers.empty(),          !buffers.empty() && is_first[i],
-                              options.nesterov};
+        updates[i].numbers = {options.maximize ? -1.0 : 1.0,   options.weight_decay, options.momentum,
+                              1 - options.dampening,           -options.lr,          !buffers.empty(),
+                              !buffers.empty() && is_first[i], options.nesterov};
     }
     run(updates);
     count_writes(params, columns, {});
     return true;
 }
 
-bool adam_step(ImplList params, ImplList grads, ImplList means, ImplList squares, ImplList largest, ImplList steps,
-               const AdamOptions& options) {
+bool adam_step(ImplList params, ImplList grads, ImplList means, ImplList squares, ImplList largest, ImplList steps, const AdamOptions& options) {
     const Columns columns = {grads, means, squares, largest};
     if (!fits(params, columns, steps)) return false;
     std::vector<Update<AdamNumbers>> updates(params.size());
@@ -152,8 +148,11 @@ bool adam_step(ImplList params, ImplList grads, ImplList means, ImplList squares
         updates[i].numbers = {options.maximize ? -1.0 : 1.0,
                               decoupled ? 1 - options.lr * options.weight_decay : 1.0,
                               decoupled ? 0.0 : options.weight_decay,
-                              options.beta1, options.beta2, options.eps,
-                              root_correction2, -options.lr / correction1};
+                              options.beta1,
+                              options.beta2,
+                              options.eps,
+                              root_correction2,
+                              -options.lr / correction1};
     }
     run(updates);
     count_writes(params, columns, steps);
@@ -169,8 +168,7 @@ bool rmsprop_step(ImplList params, ImplList grads, ImplList squares, ImplList bu
         set_operands(updates[i], *params[i], columns, i);
         updates[i].block = optim_table().rmsprop[update_type(params[i]->dtype)];
         count_step(*steps[i]);
-        updates[i].numbers = {options.maximize ? -1.0 : 1.0, options.weight_decay, options.alpha, options.eps, options.momentum,
-                              -options.lr};
+        updates[i].numbers = {options.maximize ? -1.0 : 1.0, options.weight_decay, options.alpha, options.eps, options.momentum, -options.lr};
     }
     run(updates);
     count_writes(params, columns, steps);

@@ -27,15 +27,13 @@ struct AdamOptions {
     bool maximize, decoupled_weight_decay;
 };
 // `largest` is empty without amsgrad. `steps` are float32 scalars, counted up here.
-bool adam_step(ImplList params, ImplList grads, ImplList means, ImplList squares, ImplList largest, ImplList steps,
-               const AdamOptions& options);
+bool adam_step(ImplList params, ImplList grads, ImplList means, ImplList squares, ImplList largest, ImplList steps, const AdamOptions& options);
 
 struct RmspropOptions {
     double lr, alpha, eps, weight_decay, momentum;
     bool maximize;
 };
 // `buffers` is empty without momentum, `means` unless the square is centered.
-bool rmsprop_step(ImplList params, ImplList grads, ImplList squares, ImplList buffers, ImplList means, ImplList steps,
-                  const RmspropOptions& options);
+bool rmsprop_step(ImplList params, ImplList grads, ImplList squares, ImplList buffers, ImplList means, ImplList steps, const RmspropOptions& options);
 
 }  // namespace taeda::cpu

@@ -8,10 +8,10 @@ namespace taeda::cpu {
 
 // Numbers that one parameter's update needs, worked out in double precision beforehand.
 struct SgdNumbers {
-    double sign;          // -1 to maximize
+    double sign;  // -1 to maximize
     double weight_decay;
     double momentum, keep_of_gradient;  // keep_of_gradient = 1 - dampening
-    double rate;          // -lr
+    double rate;                        // -lr
     bool has_momentum, is_first, nesterov;
 };
 struct AdamNumbers {
@@ -20,11 +20,11 @@ struct AdamNumbers {
     double weight_decay;  // otherwise
     double beta1, beta2, eps;
     double root_correction;  // of the mean square
-    double rate;          // -lr over the correction of the mean
+    double rate;             // -lr over the correction of the mean
 };
 struct RmspropNumbers {
     double sign, weight_decay, alpha, eps, momentum;
-    double rate;          // -lr
+    double rate;  // -lr
 };
 
 // operands: parameter, gradient, then the state in the order of optim.h; an absent one is null.

@@ -8,7 +8,6 @@ namespace taeda::cpu {
 
 namespace {
 
-
 uint64_t key_word(uint64_t entry) { return entry >> 32; }
 uint64_t key_word(const KeyedIndex64& entry) { return entry.key; }
 

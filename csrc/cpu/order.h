@@ -15,7 +15,8 @@ template <class T>
 struct KeyOf {
     using t = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
 };
-template <class T> using sort_key_t = typename KeyOf<T>::t;
+template <class T>
+using sort_key_t = typename KeyOf<T>::t;
 
 template <class T>
 inline sort_key_t<T> sort_key(T value) {
@@ -57,7 +58,8 @@ struct Entry<uint64_t> {
     static uint64_t key(const t& entry) { return entry.key; }
     static int64_t index(const t& entry) { return entry.index; }
 };
-template <class T> using entry_t = typename Entry<sort_key_t<T>>::t;
+template <class T>
+using entry_t = typename Entry<sort_key_t<T>>::t;
 
 // The entries of one line of n elements, `stride` elements apart. A line is at most 2^32 - 1 long for narrow types.
 template <class T>
@@ -162,7 +164,8 @@ struct Lines {
 template <class F>
 decltype(auto) visit_ordered(DType dtype, const char* name, F&& f) {
     switch (dtype) {
-#define TAEDA_CASE(label, type) case DType::label: return f(Tag<type>{});
+#define TAEDA_CASE(label, type) \
+    case DType::label: return f(Tag<type>{});
         TAEDA_CASE(Bool, bool)
         TAEDA_CASE(UInt8, uint8_t)
         TAEDA_CASE(Int8, int8_t)

@@ -26,11 +26,11 @@ using Loop = void (*)(void* out, const void* const* in, int64_t n, const Attribu
 
 // How the compute type and the result's dtype follow from the inputs (the `ints=`/`result=` of a row).
 enum class TypeRule : uint8_t {
-    Same,      // promote inputs; result in that dtype (add, mul, relu ...)
-    ToFloat,   // integers and bool are promoted to the default float type first (sin, div, sigmoid ...)
-    ToBool,    // compute in the promoted dtype, result bool (eq, isnan, logical_and ...)
-    RealPart,  // Same, but a complex input gives its real type (abs, angle, real ...)
-    ToComplex, // result is the complex type of the promoted float type (complex, polar)
+    Same,       // promote inputs; result in that dtype (add, mul, relu ...)
+    ToFloat,    // integers and bool are promoted to the default float type first (sin, div, sigmoid ...)
+    ToBool,     // compute in the promoted dtype, result bool (eq, isnan, logical_and ...)
+    RealPart,   // Same, but a complex input gives its real type (abs, angle, real ...)
+    ToComplex,  // result is the complex type of the promoted float type (complex, polar)
 };
 
 struct Operand;
@@ -42,8 +42,8 @@ struct Pointwise {
     uint8_t n_inputs;
     uint8_t n_attributes;
     TypeRule rule;
-    bool bool_as_int;   // bool inputs are promoted to int64 first
-    uint8_t bool_inputs;  // bit k: input k is read as bool and takes no part in promotion (where's condition)
+    bool bool_as_int;           // bool inputs are promoted to int64 first
+    uint8_t bool_inputs;        // bit k: input k is read as bool and takes no part in promotion (where's condition)
     Loop loops[kComputeTypes];  // null: not implemented for it
     // `out_type[c]`: the compute type in which loops[c] writes its result (kBool for comparisons, kFloat for abs of kComplexFloat).
     uint8_t out_type[kComputeTypes];
@@ -58,7 +58,7 @@ struct PointwiseGrad {
     GradKind kind;
     uint8_t n_reads;
     uint8_t reads[kMaxPointwiseInputs];
-    Pointwise loop;  // n_inputs == n_reads; computes in the type in which the forward computed
+    Pointwise loop;              // n_inputs == n_reads; computes in the type in which the forward computed
     int8_t unit_attribute = -1;  // not negative: when that attribute is 1, the gradient is g itself (add's alpha)
 };
 
@@ -85,7 +85,7 @@ struct Operand {
 DType promoted_dtype(std::span<const Operand> operands);
 
 struct PointwiseTypes {
-    DType common;   // operands are converted to this
+    DType common;  // operands are converted to this
     DType result;
     ComputeType compute;
 };

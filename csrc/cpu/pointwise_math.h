@@ -15,13 +15,21 @@
 
 namespace taeda::cpu::TAEDA_ISA {
 
-template <class T> concept PwInteger = std::is_integral_v<T>;
-template <class T> concept PwReal = std::is_floating_point_v<T>;
+template <class T>
+concept PwInteger = std::is_integral_v<T>;
+template <class T>
+concept PwReal = std::is_floating_point_v<T>;
 
 // What a loop computes in: its storage type, but int for bool, so that sums and products of truth values need no care
 // (converting back to bool asks "not zero").
-template <class S> struct WorkOf { using t = S; };
-template <> struct WorkOf<bool> { using t = int; };
+template <class S>
+struct WorkOf {
+    using t = S;
+};
+template <>
+struct WorkOf<bool> {
+    using t = int;
+};
 
 template <class T>
 TAEDA_VM T attribute(const Attributes& a, int k) {
@@ -42,38 +50,65 @@ TAEDA_VM O stored(V value) {
 
 template <class T>
     requires std::is_arithmetic_v<T>
-TAEDA_VM T multiply(T x, T y) { return x * y; }
+TAEDA_VM T multiply(T x, T y) {
+    return x * y;
+}
 template <PwReal T>
-TAEDA_VM T divide(T x, T y) { return x / y; }
+TAEDA_VM T divide(T x, T y) {
+    return x / y;
+}
 
 // ---- floating point
 
-template <PwReal T> using BitsOf = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+template <PwReal T>
+using BitsOf = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
 
 template <PwReal T>
-TAEDA_VM bool vm_isnan(T x) { return x != x; }
+TAEDA_VM bool vm_isnan(T x) {
+    return x != x;
+}
 template <PwReal T>
-TAEDA_VM bool vm_isinf(T x) { return vm_abs(x) == std::numeric_limits<T>::infinity(); }
+TAEDA_VM bool vm_isinf(T x) {
+    return vm_abs(x) == std::numeric_limits<T>::infinity();
+}
 template <PwReal T>
-TAEDA_VM bool vm_isfinite(T x) { return vm_abs(x) < std::numeric_limits<T>::infinity(); }
+TAEDA_VM bool vm_isfinite(T x) {
+    return vm_abs(x) < std::numeric_limits<T>::infinity();
+}
 template <PwReal T>
-TAEDA_VM bool vm_signbit(T x) { return std::bit_cast<BitsOf<T>>(x) < 0; }
+TAEDA_VM bool vm_signbit(T x) {
+    return std::bit_cast<BitsOf<T>>(x) < 0;
+}
 // PyTorch's sign of NaN is 0.
 template <PwReal T>
-TAEDA_VM T vm_sign(T x) { return T(x > T(0)) - T(x < T(0)); }
+TAEDA_VM T vm_sign(T x) {
+    return T(x > T(0)) - T(x < T(0));
+}
 template <PwReal T>
-TAEDA_VM T vm_sgn(T x) { return vm_sign(x); }
+TAEDA_VM T vm_sgn(T x) {
+    return vm_sign(x);
+}
 template <PwReal T>
-TAEDA_VM T vm_angle(T x) { return x != x ? x : x < T(0) ? T(3.14159265358979323846) : T(0); }
+TAEDA_VM T vm_angle(T x) {
+    return x != x ? x : x < T(0) ? T(3.14159265358979323846) : T(0);
+}
 template <PwReal T>
-TAEDA_VM T vm_conj(T x) { return x; }
+TAEDA_VM T vm_conj(T x) {
+    return x;
+}
 template <PwReal T>
-TAEDA_VM T vm_real(T x) { return x; }
+TAEDA_VM T vm_real(T x) {
+    return x;
+}
 // The one that is not NaN.
 template <PwReal T>
-TAEDA_VM T vm_fmax(T x, T y) { return y != y ? x : x > y ? x : y; }
+TAEDA_VM T vm_fmax(T x, T y) {
+    return y != y ? x : x > y ? x : y;
+}
 template <PwReal T>
-TAEDA_VM T vm_fmin(T x, T y) { return y != y ? x : x < y ? x : y; }
+TAEDA_VM T vm_fmin(T x, T y) {
+    return y != y ? x : x < y ? x : y;
+}
 template <PwReal T>
 TAEDA_VM T vm_logaddexp2(T x, T y) {
     const T larger = vm_max_nan(x, y);
@@ -92,7 +127,9 @@ TAEDA_VM T vm_xlog1py(T x, T y) {
     return y != y ? y : x == T(0) ? T(0) : value;
 }
 template <PwReal T>
-TAEDA_VM T vm_trunc_divide(T x, T y) { return vm_trunc(x / y); }
+TAEDA_VM T vm_trunc_divide(T x, T y) {
+    return vm_trunc(x / y);
+}
 // Python's modulo: the sign of the divisor.
 template <PwReal T>
 inline T vm_remainder(T x, T y) {
@@ -110,44 +147,80 @@ inline T vm_floor_divide(T x, T y) {
     return quotient - whole > T(0.5) ? whole + T(1) : whole;
 }
 template <PwReal T>
-inline T vm_nextafter(T x, T y) { return std::nextafter(x, y); }
+inline T vm_nextafter(T x, T y) {
+    return std::nextafter(x, y);
+}
 template <PwReal T>
-inline T vm_ten_to(T n) { return std::pow(T(10), n); }
+inline T vm_ten_to(T n) {
+    return std::pow(T(10), n);
+}
 template <PwReal T>
-TAEDA_VM std::complex<T> make_complex(T real, T imag) { return {real, imag}; }
+TAEDA_VM std::complex<T> make_complex(T real, T imag) {
+    return {real, imag};
+}
 template <PwReal T>
-inline std::complex<T> vm_polar(T abs, T angle) { return {abs * std::cos(angle), abs * std::sin(angle)}; }
+inline std::complex<T> vm_polar(T abs, T angle) {
+    return {abs * std::cos(angle), abs * std::sin(angle)};
+}
 
 // ---- integers (int stands for bool)
 
 template <PwInteger T>
-TAEDA_VM bool vm_isnan(T) { return false; }
+TAEDA_VM bool vm_isnan(T) {
+    return false;
+}
 template <PwInteger T>
-TAEDA_VM bool vm_isinf(T) { return false; }
+TAEDA_VM bool vm_isinf(T) {
+    return false;
+}
 template <PwInteger T>
-TAEDA_VM bool vm_isfinite(T) { return true; }
+TAEDA_VM bool vm_isfinite(T) {
+    return true;
+}
 template <PwInteger T>
-TAEDA_VM bool vm_signbit(T x) { return x < T(0); }
+TAEDA_VM bool vm_signbit(T x) {
+    return x < T(0);
+}
 template <PwInteger T>
-TAEDA_VM T vm_abs(T x) { return x < T(0) ? -x : x; }
+TAEDA_VM T vm_abs(T x) {
+    return x < T(0) ? -x : x;
+}
 template <PwInteger T>
-TAEDA_VM T vm_sign(T x) { return T(x > T(0)) - T(x < T(0)); }
+TAEDA_VM T vm_sign(T x) {
+    return T(x > T(0)) - T(x < T(0));
+}
 template <PwInteger T>
-TAEDA_VM T vm_sgn(T x) { return vm_sign(x); }
+TAEDA_VM T vm_sgn(T x) {
+    return vm_sign(x);
+}
 template <PwInteger T>
-TAEDA_VM T vm_conj(T x) { return x; }
+TAEDA_VM T vm_conj(T x) {
+    return x;
+}
 template <PwInteger T>
-TAEDA_VM T vm_floor(T x) { return x; }
+TAEDA_VM T vm_floor(T x) {
+    return x;
+}
 template <PwInteger T>
-TAEDA_VM T vm_ceil(T x) { return x; }
+TAEDA_VM T vm_ceil(T x) {
+    return x;
+}
 template <PwInteger T>
-TAEDA_VM T vm_trunc(T x) { return x; }
+TAEDA_VM T vm_trunc(T x) {
+    return x;
+}
 template <PwInteger T>
-TAEDA_VM T vm_round_even(T x) { return x; }
+TAEDA_VM T vm_round_even(T x) {
+    return x;
+}
 template <PwInteger T>
-TAEDA_VM T vm_fmax(T x, T y) { return x > y ? x : y; }
+TAEDA_VM T vm_fmax(T x, T y) {
+    return x > y ? x : y;
+}
 template <PwInteger T>
-TAEDA_VM T vm_fmin(T x, T y) { return x < y ? x : y; }
+TAEDA_VM T vm_fmin(T x, T y) {
+    return x < y ? x : y;
+}
 template <PwInteger T>
 TAEDA_VM T vm_bitwise_not(T x) {
     if constexpr (std::is_same_v<T, int>) return !x;

@@ -56,14 +56,18 @@ private:
 
 void check_rank(const std::string& name, const Tensor& input, size_t n) {
     const auto rank = static_cast<size_t>(input.dim());
-    TAEDA_CHECK(rank == n + 1 || rank == n + 2, n == 1 ? concat(name, ": Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:", shape_text(input.sizes()))
-                                                       : concat("non-empty ", n + 1, "D or ", n + 2, "D (batch mode) tensor expected for input\n  ", name, ": input has shape ", shape_text(input.sizes())));
+    TAEDA_CHECK(
+        rank == n + 1 || rank == n + 2,
+        n == 1 ? concat(name, ": Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:", shape_text(input.sizes()))
+               : concat("non-empty ", n + 1, "D or ", n + 2, "D (batch mode) tensor expected for input\n  ", name, ": input has shape ",
+                        shape_text(input.sizes())));
     for (size_t d = rank == n + 2 ? 1 : 0; d < rank; ++d)
-        TAEDA_CHECK(input.sizes()[d] > 0, "Expected ", n + 1, "D or ", n + 2, "D (batch mode) tensor with optional 0 dim batch size for input, but got:",
-                    shape_text(input.sizes()));
+        TAEDA_CHECK(input.sizes()[d] > 0, "Expected ", n + 1, "D or ", n + 2,
+                    "D (batch mode) tensor with optional 0 dim batch size for input, but got:", shape_text(input.sizes()));
 }
 
-PoolPlan::PoolPlan(const char* what, size_t dims, const Tensor& input, IntList kernel, IntList stride, IntList padding, IntList dilation, bool ceil_mode)
+PoolPlan::PoolPlan(const char* what, size_t dims, const Tensor& input, IntList kernel, IntList stride, IntList padding, IntList dilation,
+                   bool ceil_mode)
     : n(dims), name(name_of(what, dims)) {
     const Shape kernels = spread(name, "kernel_size", kernel, n), paddings = spread(name, "padding", padding, n);
     const Shape strides = stride.empty() ? kernels : spread(name, "stride", stride, n), dilations = spread(name, "dilation", dilation, n);
@@ -84,9 +88,10 @@ PoolPlan::PoolPlan(const char* what, size_t dims, const Tensor& input, IntList k
         result_sizes.push_back(shape.out[at]);
     }
     for (size_t d = 0; d < n; ++d)
-        TAEDA_CHECK(shape.out[3 - n + d] > 0, n == 1 ? concat(name, "() Invalid computed output size: ", shape.out[2]) : std::string(), "Given input size: (",
-                    input.sizes()[lead - 1], "x", shape.in[1], "x", shape.in[2], "). Calculated output size: (", input.sizes()[lead - 1], "x",
-                    std::max<int64_t>(shape.out[1], 0), "x", std::max<int64_t>(shape.out[2], 0), "). Output size is too small");
+        TAEDA_CHECK(shape.out[3 - n + d] > 0, n == 1 ? concat(name, "() Invalid computed output size: ", shape.out[2]) : std::string(),
+                    "Given input size: (", input.sizes()[lead - 1], "x", shape.in[1], "x", shape.in[2], "). Calculated output size: (",
+                    input.sizes()[lead - 1], "x", std::max<int64_t>(shape.out[1], 0), "x", std::max<int64_t>(shape.out[2], 0),
+                    "). Output size is too small");
 }
 
 void PoolPlan::set_axis(size_t d, bool ceil_mode) {
@@ -95,7 +100,8 @@ void PoolPlan::set_axis(size_t d, bool ceil_mode) {
         TAEDA_CHECK(k > 0, name, "() kernel_size must be greater than zero, but got ", k);
         TAEDA_CHECK(s > 0, name, "() stride must be greater than zero, but got ", s);
         TAEDA_CHECK(p >= 0, name, "() padding must be non-negative, but got ", p);
-        TAEDA_CHECK(p <= ((k - 1) * dilation + 1) / 2, name, "() padding should be at most half of kernel size, but got padding=", p, " and kernel_size=", k);
+        TAEDA_CHECK(p <= ((k - 1) * dilation + 1) / 2, name, "() padding should be at most half of kernel size, but got padding=", p,
+                    " and kernel_size=", k);
     }
     TAEDA_CHECK(s != 0, "stride should not be zero");
     TAEDA_CHECK(k > 0 && s > 0, "kernel size should be greater than zero, but got kernel: ", k, " stride: ", s);
@@ -130,7 +136,8 @@ void finish(const Tensor& out, const Tensor& wide) {
     if (!out.is_same(wide)) copy_into(out, wide);
 }
 
-std::tuple<Tensor, Tensor> max_pool(size_t n, const Tensor& input, IntList kernel, IntList stride, IntList padding, IntList dilation, bool ceil_mode) {
+std::tuple<Tensor, Tensor> max_pool(size_t n, const Tensor& input, IntList kernel, IntList stride, IntList padding, IntList dilation,
+                                    bool ceil_mode) {
     const PoolPlan plan("max_pool", n, input, kernel, stride, padding, dilation, ceil_mode);
     const PoolShape& shape = plan.shape;
     const DType wide = pooled_type(plan.name, input.dtype(), shape.in_numel());
@@ -166,22 +173,23 @@ IntList or_empty(const std::optional<IntList>& list) { return list ? *list : Int
 
 // ---- windows
 
-std::tuple<Tensor, Tensor> max_pool1d_with_indices(const Tensor& input, IntList kernel_size, std::optional<IntList> stride, IntList padding, IntList dilation,
-                                                   bool ceil_mode) {
+std::tuple<Tensor, Tensor> max_pool1d_with_indices(const Tensor& input, IntList kernel_size, std::optional<IntList> stride, IntList padding,
+                                                   IntList dilation, bool ceil_mode) {
     return max_pool(1, input, kernel_size, or_empty(stride), padding, dilation, ceil_mode);
 }
-std::tuple<Tensor, Tensor> max_pool2d_with_indices(const Tensor& input, IntList kernel_size, std::optional<IntList> stride, IntList padding, IntList dilation,
-                                                   bool ceil_mode) {
+std::tuple<Tensor, Tensor> max_pool2d_with_indices(const Tensor& input, IntList kernel_size, std::optional<IntList> stride, IntList padding,
+                                                   IntList dilation, bool ceil_mode) {
     return max_pool(2, input, kernel_size, or_empty(stride), padding, dilation, ceil_mode);
 }
-std::tuple<Tensor, Tensor> max_pool3d_with_indices(const Tensor& input, IntList kernel_size, std::optional<IntList> stride, IntList padding, IntList dilation,
-                                                   bool ceil_mode) {
+std::tuple<Tensor, Tensor> max_pool3d_with_indices(const Tensor& input, IntList kernel_size, std::optional<IntList> stride, IntList padding,
+                                                   IntList dilation, bool ceil_mode) {
     return max_pool(3, input, kernel_size, or_empty(stride), padding, dilation, ceil_mode);
 }
 
-Tensor _avg_pool(const Tensor& input, int64_t n, IntList kernel_size, std::optional<IntList> stride, IntList padding, bool ceil_mode, bool count_include_pad,
-                 std::optional<int64_t> divisor_override) {
-    const PoolPlan plan = mean_plan(static_cast<size_t>(n), input, kernel_size, or_empty(stride), padding, ceil_mode, count_include_pad, divisor_override);
+Tensor _avg_pool(const Tensor& input, int64_t n, IntList kernel_size, std::optional<IntList> stride, IntList padding, bool ceil_mode,
+                 bool count_include_pad, std::optional<int64_t> divisor_override) {
+    const PoolPlan plan =
+        mean_plan(static_cast<size_t>(n), input, kernel_size, or_empty(stride), padding, ceil_mode, count_include_pad, divisor_override);
     const PoolShape& shape = plan.shape;
     const DType wide = pooled_type(plan.name, input.dtype(), 0);
     Tensor out = result(plan.result_sizes, input.dtype(), input.device());
@@ -191,7 +199,8 @@ Tensor _avg_pool(const Tensor& input, int64_t n, IntList kernel_size, std::optio
     visit_pooled(wide, [&]<class T>(Tag<T>) {
         for_planes(plan.planes, made * shape.kernel[0] * shape.kernel[1] * shape.kernel[2], [&](int64_t first, int64_t last) {
             Scratch<T> counts(shape.out[2]);
-            for (int64_t i = first; i < last; ++i) pool_kernels<T>().mean_plane(shape, from.data<T>() + i * in, to.data<T>() + i * made, counts.data());
+            for (int64_t i = first; i < last; ++i)
+                pool_kernels<T>().mean_plane(shape, from.data<T>() + i * in, to.data<T>() + i * made, counts.data());
         });
     });
     finish(out, to);
@@ -210,10 +219,11 @@ Tensor avg_pool3d(const Tensor& input, IntList kernel_size, std::optional<IntLis
     return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override);
 }
 
-Tensor _avg_pool_backward(const Tensor& g, IntList size, int64_t n, IntList kernel_size, std::optional<IntList> stride, IntList padding, bool ceil_mode,
-                          bool count_include_pad, std::optional<int64_t> divisor_override) {
+Tensor _avg_pool_backward(const Tensor& g, IntList size, int64_t n, IntList kernel_size, std::optional<IntList> stride, IntList padding,
+                          bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
     const Tensor like = empty(size, g.dtype(), Device{DeviceType::Meta});
-    const PoolPlan plan = mean_plan(static_cast<size_t>(n), like, kernel_size, or_empty(stride), padding, ceil_mode, count_include_pad, divisor_override);
+    const PoolPlan plan =
+        mean_plan(static_cast<size_t>(n), like, kernel_size, or_empty(stride), padding, ceil_mode, count_include_pad, divisor_override);
     const PoolShape& shape = plan.shape;
     const DType wide = pooled_type(plan.name, g.dtype(), 0);
     Tensor out = empty(size, g.dtype(), g.device());
@@ -319,7 +329,9 @@ struct Cells {
 
 Cells::Cells(const std::string& name, size_t dims, IntList input, IntList output_size) : n(dims) {
     const size_t rank = input.size();
-    if (n == 1) TAEDA_CHECK(rank == 2 || rank == 3, "Expected 2 to 3 dimensions, but got ", rank, "-dimensional tensor for argument #1 'self' (while checking arguments for ", name, ")");
+    if (n == 1)
+        TAEDA_CHECK(rank == 2 || rank == 3, "Expected 2 to 3 dimensions, but got ", rank,
+                    "-dimensional tensor for argument #1 'self' (while checking arguments for ", name, ")");
     TAEDA_CHECK(rank == n + 1 || rank == n + 2, name, "(): Expected ", n + 1, "D or ", n + 2, "D tensor, but got ", shape_text(input));
     TAEDA_CHECK(output_size.size() == n || output_size.size() == 1, name, ": output_size must be ", n);
     for (size_t d = rank - n; d < rank; ++d)
@@ -443,10 +455,10 @@ Tensor _adaptive_avg_pool_backward(const Tensor& g, IntList size, int64_t n) {
     return out;
 }
 
-#define TAEDA_ADAPTIVE(n)                                                                                                                  \
-    Tensor adaptive_avg_pool##n##d(const Tensor& input, IntList output_size) { return _adaptive_avg_pool(input, output_size, n); }         \
-    std::tuple<Tensor, Tensor> adaptive_max_pool##n##d_with_indices(const Tensor& input, IntList output_size) {                           \
-        return adaptive_max_pool(n, input, output_size);                                                                                   \
+#define TAEDA_ADAPTIVE(n)                                                                                                          \
+    Tensor adaptive_avg_pool##n##d(const Tensor& input, IntList output_size) { return _adaptive_avg_pool(input, output_size, n); } \
+    std::tuple<Tensor, Tensor> adaptive_max_pool##n##d_with_indices(const Tensor& input, IntList output_size) {                    \
+        return adaptive_max_pool(n, input, output_size);                                                                           \
     }
 TAEDA_ADAPTIVE(1)
 TAEDA_ADAPTIVE(2)

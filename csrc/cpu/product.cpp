@@ -136,8 +136,8 @@ void run_complex(const Product& p, const Addend& add, std::complex<T>* out, std:
     const T sign_a = p.a.conjugate ? T(-1) : T(1), sign_b = p.b.conjugate ? T(-1) : T(1);
     for_outer_batches(p, add, [&](int64_t a, int64_t b, int64_t c, int64_t extra) {
         auto part = [&](const Factor& f, int64_t offset, int imaginary) {
-            return GemmMatrix{static_cast<const char*>(f.tensor->data()) + (2 * offset + imaginary) * size, 2 * f.row, 2 * f.col,
-                              GemmSource::Same, static_cast<int>(size)};
+            return GemmMatrix{static_cast<const char*>(f.tensor->data()) + (2 * offset + imaginary) * size, 2 * f.row, 2 * f.col, GemmSource::Same,
+                              static_cast<int>(size)};
         };
         auto multiply = [&](int part_a, int part_b, T* to, T factor, bool on_top) {
             job.a = part(p.a, a, part_a);

@@ -61,8 +61,7 @@ void roll_into(const Tensor& to, const Tensor& from, IntList shifts, IntList dim
     const int64_t dim = dims[0], size = from.size(dim);
     const int64_t shift = ((shifts[0] % size) + size) % size;
     roll_into(views::narrow(to, dim, shift, size - shift), views::narrow(from, dim, 0, size - shift), shifts.subspan(1), dims.subspan(1));
-    if (shift > 0)
-        roll_into(views::narrow(to, dim, 0, shift), views::narrow(from, dim, size - shift, shift), shifts.subspan(1), dims.subspan(1));
+    if (shift > 0) roll_into(views::narrow(to, dim, 0, shift), views::narrow(from, dim, size - shift, shift), shifts.subspan(1), dims.subspan(1));
 }
 
 // The same dimension may be named more than once: its shifts add up.
@@ -86,8 +85,8 @@ void merge_shifts(Shape& shifts, Shape& dims, int64_t ndim) {
 
 Tensor roll(const Tensor& input, IntList shifts, IntList dims) {
     TAEDA_CHECK(!shifts.empty(), "`shifts` required");
-    TAEDA_CHECK(shifts.size() == dims.size() || (dims.empty() && shifts.size() == 1), "shifts and dimensions must align. shifts: ",
-                shifts.size(), ", dims:", dims.size());
+    TAEDA_CHECK(shifts.size() == dims.size() || (dims.empty() && shifts.size() == 1), "shifts and dimensions must align. shifts: ", shifts.size(),
+                ", dims:", dims.size());
     TAEDA_CHECK_KIND(Index, dims.empty() || input.dim() > 0, "Dimension specified as ", dims[0], " but tensor has no dimensions");
     Shape amounts(shifts), along(dims);
     if (!dims.empty()) merge_shifts(amounts, along, input.dim());

@@ -11,7 +11,8 @@ namespace taeda::cpu {
 namespace {
 
 void require_kernel(Reduction kind, DType as, const char* name) {
-    TAEDA_CHECK_KIND(NotImplemented, has_reduction(kind, as) && as != DType::UInt64, "\"", name, "\" not implemented for '", scalar_type_name(as), "'");
+    TAEDA_CHECK_KIND(NotImplemented, has_reduction(kind, as) && as != DType::UInt64, "\"", name, "\" not implemented for '", scalar_type_name(as),
+                     "'");
 }
 
 Tensor reduce(Reduction kind, const Tensor& input, DType as, DimMask mask, bool keepdim, DType out_dtype, double p = 1) {
@@ -41,7 +42,8 @@ DimMask mask_of(const Tensor& input, std::optional<int64_t> dim) {
 void require_elements(const char* name, const Tensor& input, DimMask mask, bool dims_given, ErrorKind without_dims = ErrorKind::Runtime) {
     if (input.numel() != 0) return;
     if (!dims_given)
-        fail(without_dims, name, "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+        fail(without_dims, name,
+             "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
     for (int64_t d = 0; d < input.dim(); ++d)
         TAEDA_CHECK_KIND(Index, !(mask >> d & 1) || input.sizes()[d] != 0, name, "(): Expected reduction dim ", d, " to have non-zero size.");
 }

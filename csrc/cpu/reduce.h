@@ -13,19 +13,19 @@
 namespace taeda::cpu {
 
 enum class Reduction : uint8_t {
-    Sum,           // divided by `p`
-    NanSum,        // NaN counts as zero
+    Sum,     // divided by `p`
+    NanSum,  // NaN counts as zero
     Prod,
-    Max,           // NaN wins
+    Max,  // NaN wins
     Min,
     Any,
     All,
     CountNonzero,
-    SumAbs,        // the 1-norm
-    SumSquares,    // the 2-norm: finishes with the root
-    SumPow,        // the p-norm: finishes with the p-th root
-    Moments,       // variance with correction `p`, and the mean
-    ArgMax,        // the first index, and the value
+    SumAbs,      // the 1-norm
+    SumSquares,  // the 2-norm: finishes with the root
+    SumPow,      // the p-norm: finishes with the p-th root
+    Moments,     // variance with correction `p`, and the mean
+    ArgMax,      // the first index, and the value
     ArgMin,
     CountNumbers,  // how many are not NaN
 };
@@ -57,7 +57,7 @@ inline constexpr int64_t kReduceColumns = 512;  // columns of a tile at most
 
 // Which dimensions are reduced: bit d.
 using DimMask = uint64_t;
-DimMask dim_mask(IntList dims, int64_t ndim);                       // wraps and checks
+DimMask dim_mask(IntList dims, int64_t ndim);                        // wraps and checks
 DimMask dim_mask_or_all(std::optional<IntList> dims, int64_t ndim);  // none, or an empty list: all
 Shape reduced_shape(IntList sizes, DimMask mask, bool keepdim);
 int64_t reduced_count(const Tensor& input, DimMask mask);

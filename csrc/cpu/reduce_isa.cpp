@@ -10,8 +10,10 @@ namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
 
-template <class C> using real_t = typename CType<real_of(DTypeOf<C>::value)>::t;
-template <class C> inline constexpr bool is_real_v = std::is_floating_point_v<C>;
+template <class C>
+using real_t = typename CType<real_of(DTypeOf<C>::value)>::t;
+template <class C>
+inline constexpr bool is_real_v = std::is_floating_point_v<C>;
 
 template <class C>
 inline bool is_nan(C x) {
@@ -21,12 +23,36 @@ inline bool is_nan(C x) {
 }
 
 // What sums of C are kept in: within a tile, and across tiles.
-template <class C> struct SumTypes { using Lane = int64_t; using Acc = int64_t; };
-template <> struct SumTypes<uint8_t> { using Lane = uint32_t; using Acc = int64_t; };
-template <> struct SumTypes<float> { using Lane = float; using Acc = double; };
-template <> struct SumTypes<double> { using Lane = double; using Acc = double; };
-template <> struct SumTypes<std::complex<float>> { using Lane = std::complex<float>; using Acc = std::complex<double>; };
-template <> struct SumTypes<std::complex<double>> { using Lane = std::complex<double>; using Acc = std::complex<double>; };
+template <class C>
+struct SumTypes {
+    using Lane = int64_t;
+    using Acc = int64_t;
+};
+template <>
+struct SumTypes<uint8_t> {
+    using Lane = uint32_t;
+    using Acc = int64_t;
+};
+template <>
+struct SumTypes<float> {
+    using Lane = float;
+    using Acc = double;
+};
+template <>
+struct SumTypes<double> {
+    using Lane = double;
+    using Acc = double;
+};
+template <>
+struct SumTypes<std::complex<float>> {
+    using Lane = std::complex<float>;
+    using Acc = std::complex<double>;
+};
+template <>
+struct SumTypes<std::complex<double>> {
+    using Lane = std::complex<double>;
+    using Acc = std::complex<double>;
+};
 
 // ---- simple rules: one accumulator per result
 
@@ -96,14 +122,28 @@ struct ExtremeRule {
     static C merge(C a, C b) { return join(a, b); }
     static C finish(C a, double) { return a; }
 };
-template <class C> using MaxRule = ExtremeRule<C, true>;
-template <class C> using MinRule = ExtremeRule<C, false>;
+template <class C>
+using MaxRule = ExtremeRule<C, true>;
+template <class C>
+using MinRule = ExtremeRule<C, false>;
 
 // Flags are kept as bytes for bytes and as wide as the element otherwise, so that the loops vectorise.
-template <class C> struct FlagOf { using t = int32_t; };
-template <> struct FlagOf<uint8_t> { using t = uint8_t; };
-template <> struct FlagOf<int64_t> { using t = int64_t; };
-template <> struct FlagOf<double> { using t = int64_t; };
+template <class C>
+struct FlagOf {
+    using t = int32_t;
+};
+template <>
+struct FlagOf<uint8_t> {
+    using t = uint8_t;
+};
+template <>
+struct FlagOf<int64_t> {
+    using t = int64_t;
+};
+template <>
+struct FlagOf<double> {
+    using t = int64_t;
+};
 
 template <class C, bool kAny>
 struct FlagRule {
@@ -118,8 +158,10 @@ struct FlagRule {
     static Acc merge(Acc a, Acc b) { return join(a, b); }
     static bool finish(Acc a, double) { return a != 0; }
 };
-template <class C> using AnyRule = FlagRule<C, true>;
-template <class C> using AllRule = FlagRule<C, false>;
+template <class C>
+using AnyRule = FlagRule<C, true>;
+template <class C>
+using AllRule = FlagRule<C, false>;
 
 template <class C, bool kNumbers>
 struct CountRule {
@@ -134,8 +176,10 @@ struct CountRule {
     static Acc merge(Acc a, Acc b) { return a + b; }
     static Out finish(Acc a, double) { return a; }
 };
-template <class C> using CountNonzeroRule = CountRule<C, false>;
-template <class C> using CountNumbersRule = CountRule<C, true>;
+template <class C>
+using CountNonzeroRule = CountRule<C, false>;
+template <class C>
+using CountNumbersRule = CountRule<C, true>;
 
 template <class C>
 struct SumAbsRule {
@@ -183,8 +227,7 @@ void fold_columns(typename R::Lane* lanes, const typename R::Element* x, int64_t
     int64_t i = 0;
     for (; i + 4 <= rows; i += 4) {
         const auto *a = x + i * row_step, *b = a + row_step, *c = b + row_step, *d = c + row_step;
-        for (int64_t j = 0; j < cols; ++j)
-            lanes[j] = R::step(R::step(R::step(R::step(lanes[j], a[j], p), b[j], p), c[j], p), d[j], p);
+        for (int64_t j = 0; j < cols; ++j) lanes[j] = R::step(R::step(R::step(R::step(lanes[j], a[j], p), b[j], p), c[j], p), d[j], p);
     }
     for (; i < rows; ++i) {
         const auto* a = x + i * row_step;
@@ -202,8 +245,7 @@ struct Simple {
     }
     static void row(void* acc, int64_t, int64_t slot, const void* x, int64_t n, int64_t, double p) {
         Acc a = static_cast<Acc*>(acc)[slot];
-        for (int64_t i = 0; i < n; i += kReduceTile)
-            a = R::merge(a, Acc(fold<R>(static_cast<const C*>(x) + i, std::min(kReduceTile, n - i), p)));
+        for (int64_t i = 0; i < n; i += kReduceTile) a = R::merge(a, Acc(fold<R>(static_cast<const C*>(x) + i, std::min(kReduceTile, n - i), p)));
         static_cast<Acc*>(acc)[slot] = a;
     }
     static void columns(void* acc, int64_t, const void* x, int64_t row_step, int64_t rows, int64_t cols, int64_t, double p) {
@@ -214,8 +256,7 @@ struct Simple {
         }
     }
     static void merge(void* acc, const void* later, int64_t, int64_t n) {
-        for (int64_t j = 0; j < n; ++j)
-            static_cast<Acc*>(acc)[j] = R::merge(static_cast<Acc*>(acc)[j], static_cast<const Acc*>(later)[j]);
+        for (int64_t j = 0; j < n; ++j) static_cast<Acc*>(acc)[j] = R::merge(static_cast<Acc*>(acc)[j], static_cast<const Acc*>(later)[j]);
     }
     static void finish(void* out, void*, const void* acc, int64_t, int64_t n, double p) {
         for (int64_t j = 0; j < n; ++j) static_cast<typename R::Out*>(out)[j] = R::finish(static_cast<const Acc*>(acc)[j], p);
@@ -300,9 +341,7 @@ struct Moments {
             if (second) static_cast<C*>(second)[j] = static_cast<C>(a[j] == 0 ? std::numeric_limits<double>::quiet_NaN() : a[cap + j]);
         }
     }
-    static constexpr ReduceKernels kernels() {
-        return {3 * sizeof(double), init, row, columns, merge, finish, DTypeOf<C>::value, DTypeOf<C>::value};
-    }
+    static constexpr ReduceKernels kernels() { return {3 * sizeof(double), init, row, columns, merge, finish, DTypeOf<C>::value, DTypeOf<C>::value}; }
 };
 
 // ---- the index of an extreme

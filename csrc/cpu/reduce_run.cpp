@@ -19,11 +19,11 @@ struct Axis {
 };
 using Axes = SmallVector<Axis, 5>;
 
-constexpr int64_t kSplitFrom = 65536;    // elements below which a reduction is never cut into chunks
-constexpr int64_t kChunk = 65536;        // elements of a chunk, about
-constexpr int64_t kEnoughTasks = 32;     // results (or tiles of them) that keep all threads busy without chunks
-constexpr int64_t kRowBatch = 64;        // results that a task of the row kind computes
-constexpr int64_t kShortRun = 64;        // contiguous runs below this are gathered into a tile
+constexpr int64_t kSplitFrom = 65536;  // elements below which a reduction is never cut into chunks
+constexpr int64_t kChunk = 65536;      // elements of a chunk, about
+constexpr int64_t kEnoughTasks = 32;   // results (or tiles of them) that keep all threads busy without chunks
+constexpr int64_t kRowBatch = 64;      // results that a task of the row kind computes
+constexpr int64_t kShortRun = 64;      // contiguous runs below this are gathered into a tile
 constexpr int64_t kReleaseLockFrom = 32768;
 
 struct Plan {
@@ -35,8 +35,8 @@ struct Plan {
     Axes kept, reduced;     // outermost first, each at least one axis
     int64_t n_reduced = 1;  // elements that make one result
     bool by_columns = false;
-    int64_t batch = 1;      // results of a task
-    int64_t batches = 1;    // tasks along the innermost kept axis
+    int64_t batch = 1;    // results of a task
+    int64_t batches = 1;  // tasks along the innermost kept axis
     int64_t tasks = 1;
     int64_t chunk = 1, chunks = 1;  // of the reduced elements
     char* out;
@@ -49,8 +49,7 @@ Axes merged(const Axes& axes, bool with_out) {
     for (const Axis& axis : axes) {
         if (!result.empty() && result.back().step == axis.step * axis.size && (!with_out || result.back().out == axis.out * axis.size))
             result.back() = {result.back().size * axis.size, axis.step, axis.out};
-        else
-            result.push_back(axis);
+        else result.push_back(axis);
     }
     if (result.empty()) result.push_back({1, 0, 0});
     return result;
@@ -194,9 +193,7 @@ public:
     }
 
 private:
-    void feed(void* acc, int64_t slot, const char* x, int64_t n, int64_t first) {
-        plan_.kernels->row(acc, plan_.batch, slot, x, n, first, plan_.p);
-    }
+    void feed(void* acc, int64_t slot, const char* x, int64_t n, int64_t first) { plan_.kernels->row(acc, plan_.batch, slot, x, n, first, plan_.p); }
     void flush(void* acc, int64_t slot, int64_t& filled, int64_t first) {
         feed(acc, slot, tile_, filled, first);
         filled = 0;
@@ -297,11 +294,14 @@ void run_chunks(const Plan& plan) {
 
 ReduceType reduce_type(Reduction kind, DType as) {
     switch (as) {
-        case DType::Float16: case DType::BFloat16: case DType::Float32: return ReduceType::Float;
+        case DType::Float16:
+        case DType::BFloat16:
+        case DType::Float32: return ReduceType::Float;
         case DType::Float64: return ReduceType::Double;
         case DType::Complex64: return ReduceType::ComplexFloat;
         case DType::Complex128: return ReduceType::ComplexDouble;
-        case DType::Bool: case DType::UInt8:
+        case DType::Bool:
+        case DType::UInt8:
             return kind == Reduction::Prod || kind == Reduction::ArgMax || kind == Reduction::ArgMin ? ReduceType::Int64 : ReduceType::Byte;
         default: return ReduceType::Int64;
     }

@@ -92,7 +92,8 @@ std::tuple<Tensor, Tensor> std_mean_dim(const Tensor& input, std::optional<IntLi
 namespace {
 
 void check_norm(const Tensor& input, double ord, std::optional<IntList> dim, DimMask mask, std::optional<DType> dtype) {
-    TAEDA_CHECK(is_inexact(input.dtype()), "linalg.vector_norm: Expected a floating point or complex tensor as input. Got ", scalar_type_name(input.dtype()));
+    TAEDA_CHECK(is_inexact(input.dtype()), "linalg.vector_norm: Expected a floating point or complex tensor as input. Got ",
+                scalar_type_name(input.dtype()));
     if (dtype) {
         TAEDA_CHECK(is_inexact(*dtype), "linalg.vector_norm: dtype should be floating point or complex, but got ", scalar_type_name(*dtype));
         TAEDA_CHECK(is_complex(*dtype) == is_complex(input.dtype()), "linalg.vector_norm: dtype should be ",
@@ -131,10 +132,7 @@ Tensor vector_norm(const Tensor& input, double ord, std::optional<IntList> dim, 
     if (std::isinf(ord)) {
         run_reduction(ord > 0 ? Reduction::Max : Reduction::Min, magnitudes(input, real_of(as)), real_of(as), mask, 1, out);
     } else {
-        Reduction kind = ord == 0   ? Reduction::CountNonzero
-                         : ord == 1 ? Reduction::SumAbs
-                         : ord == 2 ? Reduction::SumSquares
-                                    : Reduction::SumPow;
+        Reduction kind = ord == 0 ? Reduction::CountNonzero : ord == 1 ? Reduction::SumAbs : ord == 2 ? Reduction::SumSquares : Reduction::SumPow;
         run_reduction(kind, input, as, mask, ord, out);
     }
     return out;

@@ -10,7 +10,7 @@ namespace taeda::cpu {
 
 namespace {
 
-constexpr int64_t kLanes = 64;             // neighbouring lines that are walked together, so that memory is read in order
+constexpr int64_t kLanes = 64;  // neighbouring lines that are walked together, so that memory is read in order
 constexpr int64_t kParallelElements = 1 << 15;
 
 // A contiguous tensor seen as (outer, n, inner): lines of n elements, `inner` apart.
@@ -40,11 +40,17 @@ struct Lines {
 
 // Sums of floats are kept in double, as PyTorch's are: a long running sum would lose its small terms.
 template <class T>
-struct ScanAccumulator { using t = accumulate_t<T>; };
+struct ScanAccumulator {
+    using t = accumulate_t<T>;
+};
 template <>
-struct ScanAccumulator<float> { using t = double; };
+struct ScanAccumulator<float> {
+    using t = double;
+};
 template <>
-struct ScanAccumulator<std::complex<float>> { using t = std::complex<double>; };
+struct ScanAccumulator<std::complex<float>> {
+    using t = std::complex<double>;
+};
 
 DType scan_dtype(const Tensor& input, std::optional<DType> dtype) {
     if (dtype) return *dtype;
@@ -146,7 +152,8 @@ std::tuple<Tensor, Tensor> cummin(const Tensor& input, int64_t dim) { return run
 
 Tensor logcumsumexp(const Tensor& input, int64_t dim) {
     dim = wrap_dim(dim, input.dim());
-    TAEDA_CHECK_KIND(NotImplemented, is_floating(input.dtype()), "\"logcumsumexp_out_cpu\" not implemented for '", scalar_type_name(input.dtype()), "'");
+    TAEDA_CHECK_KIND(NotImplemented, is_floating(input.dtype()), "\"logcumsumexp_out_cpu\" not implemented for '", scalar_type_name(input.dtype()),
+                     "'");
     Tensor out = result(input.sizes(), input.dtype(), input.device());
     if (out.is_meta()) return out;
     Tensor source = contiguous(input);
@@ -224,8 +231,6 @@ Tensor _cumprod_backward(const Tensor& g, const Tensor& input, const Tensor& pro
     return out;
 }
 
-Tensor _no_second_derivative(const Tensor&, const std::string& what) {
-    fail(ErrorKind::NotImplemented, "taeda has no second derivative of ", what);
-}
+Tensor _no_second_derivative(const Tensor&, const std::string& what) { fail(ErrorKind::NotImplemented, "taeda has no second derivative of ", what); }
 
 }  // namespace taeda::cpu

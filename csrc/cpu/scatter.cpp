@@ -154,7 +154,9 @@ Tensor scatter_reduce_(const Tensor& self, int64_t dim, const Tensor& index, con
     const Combine how = reduction(reduce);
     Tensor source = checked_source("scatter_reduce", self, dim, index, src);
     if (self.is_meta() || index.numel() == 0) return self;
-    if (!include_self) scatter_into("scatter_reduce", self, dim, index, number_source("scatter_reduce", self, dim, index, identity(how, self.dtype())), Combine::Assign);
+    if (!include_self)
+        scatter_into("scatter_reduce", self, dim, index, number_source("scatter_reduce", self, dim, index, identity(how, self.dtype())),
+                     Combine::Assign);
     scatter_into("scatter_reduce", self, dim, index, source, how);
     if (reduce == "mean") divide_by(self, count_values(self, dim, index, include_self));
     return self;
@@ -193,11 +195,11 @@ Slices match_slices(const char* name, const Tensor& self, int64_t dim, const Ten
     Slices s{at_least_1d(self), at_least_1d(source), vector_index(name, index), wrap_dim(dim, self.dim())};
     TAEDA_CHECK(self.dtype() == source.dtype(), name, "(): self and source expected to have the same dtype, but got (self) ",
                 scalar_type_name(self.dtype()), " and (source) ", scalar_type_name(source.dtype()));
-    TAEDA_CHECK(s.table.dim() == s.source.dim() || source.dim() == 0, name, "(): Source and destination tensors must have the same number of dimensions, but got ", source.dim(),
-                " and ", self.dim());
+    TAEDA_CHECK(s.table.dim() == s.source.dim() || source.dim() == 0, name,
+                "(): Source and destination tensors must have the same number of dimensions, but got ", source.dim(), " and ", self.dim());
     if (source.dim() == 0) s.source = alias(source, Shape(s.table.dim(), 1), Shape(s.table.dim(), 0), source.offset());
-    TAEDA_CHECK(index.numel() == s.source.sizes()[s.dim], name, "(): Number of indices (", index.numel(),
-                ") should be equal to source.size(dim): (", s.source.sizes()[s.dim], "), for dim: ", s.dim);
+    TAEDA_CHECK(index.numel() == s.source.sizes()[s.dim], name, "(): Number of indices (", index.numel(), ") should be equal to source.size(dim): (",
+                s.source.sizes()[s.dim], "), for dim: ", s.dim);
     for (int64_t d = 0; d < s.table.dim(); ++d)
         TAEDA_CHECK(d == s.dim || s.table.sizes()[d] == s.source.sizes()[d], name, "(): Source/destination tensor must have same slice shapes. ",
                     "Destination slice shape: ", shape_text(self.sizes()), " and source shape: ", shape_text(source.sizes()), " at dimension ", d);
@@ -239,7 +241,9 @@ Tensor index_copy_(const Tensor& self, int64_t dim, const Tensor& index, const T
     TAEDA_CHECK_KIND(Index, !bad, "index_copy_(): index ", *bad, " is out of bounds for dimension ", s.dim, " with size ", s.table.sizes()[s.dim]);
     return self;
 }
-Tensor index_copy(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source) { return index_copy_(clone(input), dim, index, source); }
+Tensor index_copy(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source) {
+    return index_copy_(clone(input), dim, index, source);
+}
 
 Tensor index_fill_(const Tensor& self, int64_t dim, const Tensor& index, const Scalar& value) {
     TAEDA_CHECK(!value.is_complex() || is_complex(self.dtype()), "index_fill_(): Converting complex Scalar to non-complex type is not supported");

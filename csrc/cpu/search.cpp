@@ -41,24 +41,29 @@ void check_search(const Tensor& sequence, const Tensor& input, bool right, const
     TAEDA_CHECK(!side || *side == "left" || *side == "right", "torch.searchsorted(): side can only be 'left' or 'right' but got ", *side);
     TAEDA_CHECK(!side || *side == "right" || !right, "torch.searchsorted(): side and right can't be set to opposites, got side of ", *side,
                 " while right was True");
-    TAEDA_CHECK(sequence.dim() != 0, "torch.searchsorted(): input value tensor and boundaries: boundaries tensor should have positive dimension, but got 0 dimension");
-    TAEDA_CHECK(input.dim() > 0 || sequence.dim() == 1, "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, ",
-                "but we got boundaries tensor dim(", sequence.dim(), ") and input value's dim(", input.dim(), ") numel(", input.numel(), ")");
+    TAEDA_CHECK(sequence.dim() != 0,
+                "torch.searchsorted(): input value tensor and boundaries: boundaries tensor should have positive dimension, but got 0 dimension");
+    TAEDA_CHECK(input.dim() > 0 || sequence.dim() == 1,
+                "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, ", "but we got boundaries tensor dim(",
+                sequence.dim(), ") and input value's dim(", input.dim(), ") numel(", input.numel(), ")");
     if (sequence.dim() > 1) {
         bool fits = sequence.dim() == input.dim();
         for (int64_t d = 0; fits && d + 1 < input.dim(); ++d) fits = sequence.sizes()[d] == input.sizes()[d];
-        TAEDA_CHECK(fits, "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value ",
-                    "tensor must match, but we got boundaries tensor ", shape_text(sequence.sizes()), " and input value tensor ", shape_text(input.sizes()));
+        TAEDA_CHECK(
+            fits, "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value ",
+            "tensor must match, but we got boundaries tensor ", shape_text(sequence.sizes()), " and input value tensor ", shape_text(input.sizes()));
     }
     if (!sorter.defined()) return;
     TAEDA_CHECK(sorter.sizes() == sequence.sizes(), "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor ",
                 shape_text(sequence.sizes()), "and got sorter tensor ", shape_text(sorter.sizes()));
-    TAEDA_CHECK(sorter.dtype() == DType::Int64, "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ", scalar_type_name(sorter.dtype()));
+    TAEDA_CHECK(sorter.dtype() == DType::Int64, "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ",
+                scalar_type_name(sorter.dtype()));
 }
 
 }  // namespace
 
-Tensor searchsorted(const Tensor& sorted_sequence, const Tensor& input, bool out_int32, bool right, std::optional<std::string> side, const Tensor& sorter) {
+Tensor searchsorted(const Tensor& sorted_sequence, const Tensor& input, bool out_int32, bool right, std::optional<std::string> side,
+                    const Tensor& sorter) {
     check_search(sorted_sequence, input, right, side, sorter);
     const bool from_right = right || (side && *side == "right");
     Tensor out = result(input.sizes(), out_int32 ? DType::Int32 : DType::Int64, input.device());
@@ -97,9 +102,9 @@ Tensor bucketize(const Tensor& input, const Tensor& boundaries, bool out_int32, 
 namespace {
 
 struct Groups {
-    std::vector<int64_t> firsts;    // the place of each group's representative
+    std::vector<int64_t> firsts;  // the place of each group's representative
     std::vector<int64_t> counts;
-    Tensor inverse;                 // the group of each place
+    Tensor inverse;  // the group of each place
 };
 
 // Groups neighbours in `order` (place k of the walk -> element) where same(k) says that k belongs to the one before. The
@@ -274,9 +279,11 @@ Tensor _isin(const Tensor& elements, const Tensor& test_elements, bool invert) {
 
 Tensor bincount(const Tensor& input, const Tensor& weights, int64_t minlength) {
     TAEDA_CHECK(minlength >= 0, "minlength should be >= 0");
-    TAEDA_CHECK_KIND(NotImplemented, is_integral(input.dtype(), false), "\"bincount_cpu\" not implemented for '", scalar_type_name(input.dtype()), "'");
+    TAEDA_CHECK_KIND(NotImplemented, is_integral(input.dtype(), false), "\"bincount_cpu\" not implemented for '", scalar_type_name(input.dtype()),
+                     "'");
     TAEDA_CHECK(input.dim() == 1, "bincount only supports 1-d non-negative integral inputs.");
-    TAEDA_CHECK(!weights.defined() || (weights.dim() == 1 && weights.numel() == input.numel()), "weights should be 1-d and have the same length as input");
+    TAEDA_CHECK(!weights.defined() || (weights.dim() == 1 && weights.numel() == input.numel()),
+                "weights should be 1-d and have the same length as input");
     TAEDA_CHECK_KIND(NotImplemented, !input.is_meta(), "bincount: a meta tensor has no values, so that the result has no shape");
     Tensor places = contiguous(to_dtype(input, DType::Int64));
     const int64_t* at = places.data<int64_t>();

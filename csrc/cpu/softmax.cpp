@@ -110,7 +110,8 @@ Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim) {
     const bool leading = input.is_contiguous() && rows > 1 && std::popcount(mask) == 1 && (mask & 1) && input.dim() > 1;
     Tensor x = contiguous(to_dtype(leading ? input : views::permute(input, order), compute));
     if (leading) {
-        over_lines(Lines(Shape{1, n, rows}, 1), [&](int64_t offset, int64_t cols) { kernels.log_sum_exp_columns(at(x, offset), to(y, offset), n, rows, cols); });
+        over_lines(Lines(Shape{1, n, rows}, 1),
+                   [&](int64_t offset, int64_t cols) { kernels.log_sum_exp_columns(at(x, offset), to(y, offset), n, rows, cols); });
     } else {
         over_lines(Lines(Shape{rows, n}, 1), [&](int64_t offset, int64_t) {
             const double value = kernels.log_sum_exp(at(x, offset), n, nullptr, nullptr);

@@ -135,9 +135,10 @@ std::tuple<Tensor, Tensor> select_rank(const char* name, const Tensor& input, in
             for (int64_t line = begin; line < end; ++line) {
                 auto [from, to] = line_at(line);
                 make_entries(from, stride, n, false, entries);
-                const int64_t nans = is_floating_v<T> ? std::count_if(entries.begin(), entries.end(),
-                                                                      [](const auto& e) { return Entry<sort_key_t<T>>::key(e) == sort_key_t<T>(~sort_key_t<T>{0}); })
-                                                      : 0;
+                const int64_t nans =
+                    is_floating_v<T> ? std::count_if(entries.begin(), entries.end(),
+                                                     [](const auto& e) { return Entry<sort_key_t<T>>::key(e) == sort_key_t<T>(~sort_key_t<T>{0}); })
+                                     : 0;
                 const int64_t wanted = rank(n, nans);
                 std::nth_element(entries.begin(), entries.begin() + wanted, entries.end());
                 int64_t place = Entry<sort_key_t<T>>::index(entries[static_cast<size_t>(wanted)]);

@@ -17,7 +17,8 @@ constexpr double kPi = 3.14159265358979323846;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 // B(2), B(4), ...
-constexpr double kBernoulli[] = {1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730, 7.0 / 6, -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
+constexpr double kBernoulli[] = {1.0 / 6,       -1.0 / 30, 1.0 / 42,      -1.0 / 30,     5.0 / 66,
+                                 -691.0 / 2730, 7.0 / 6,   -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
 
 // The reentrant form: std::lgamma writes a global variable, which is a race between threads.
 inline double log_gamma(double x) {
@@ -239,9 +240,7 @@ inline double recurrence(double n, double first, Next next) {
 inline double chebyshev_from(double x, double n, double first) {
     return recurrence(n, first, [x](double, double q, double p) { return 2 * x * q - p; });
 }
-inline double chebyshev_t(double x, double n) {
-    return n > 8 && std::abs(x) < 1 ? std::cos(std::trunc(n) * std::acos(x)) : chebyshev_from(x, n, x);
-}
+inline double chebyshev_t(double x, double n) { return n > 8 && std::abs(x) < 1 ? std::cos(std::trunc(n) * std::acos(x)) : chebyshev_from(x, n, x); }
 inline double chebyshev_u(double x, double n) {
     const double angle = std::acos(x);
     return n > 8 && std::abs(x) < 1 ? std::sin((std::trunc(n) + 1) * angle) / std::sin(angle) : chebyshev_from(x, n, 2 * x);
@@ -270,9 +269,13 @@ inline double legendre(double x, double n) {
 }  // namespace special
 
 template <std::floating_point T>
-inline T vm_igamma(T a, T x) { return static_cast<T>(special::incomplete_gamma(a, x, false)); }
+inline T vm_igamma(T a, T x) {
+    return static_cast<T>(special::incomplete_gamma(a, x, false));
+}
 template <std::floating_point T>
-inline T vm_igammac(T a, T x) { return static_cast<T>(special::incomplete_gamma(a, x, true)); }
+inline T vm_igammac(T a, T x) {
+    return static_cast<T>(special::incomplete_gamma(a, x, true));
+}
 template <std::floating_point T>
 inline T vm_frexp_mantissa(T x) {
     int exponent;
@@ -285,63 +288,121 @@ inline T vm_frexp_exponent(T x) {
     return static_cast<T>(exponent);
 }
 template <std::floating_point T>
-inline T vm_airy_ai(T x) { return static_cast<T>(special::airy_ai(x)); }
+inline T vm_airy_ai(T x) {
+    return static_cast<T>(special::airy_ai(x));
+}
 template <std::floating_point T>
-inline T vm_bessel_j0(T x) { return static_cast<T>(::j0(x)); }
+inline T vm_bessel_j0(T x) {
+    return static_cast<T>(::j0(x));
+}
 template <std::floating_point T>
-inline T vm_bessel_j1(T x) { return static_cast<T>(::j1(x)); }
+inline T vm_bessel_j1(T x) {
+    return static_cast<T>(::j1(x));
+}
 template <std::floating_point T>
-inline T vm_bessel_y0(T x) { return x < T(0) ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(::y0(x)); }
+inline T vm_bessel_y0(T x) {
+    return x < T(0) ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(::y0(x));
+}
 template <std::floating_point T>
-inline T vm_bessel_y1(T x) { return x < T(0) ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(::y1(x)); }
+inline T vm_bessel_y1(T x) {
+    return x < T(0) ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(::y1(x));
+}
 template <std::floating_point T>
-inline T vm_modified_bessel_k0(T x) { return static_cast<T>(special::bessel_k(0, x)); }
+inline T vm_modified_bessel_k0(T x) {
+    return static_cast<T>(special::bessel_k(0, x));
+}
 template <std::floating_point T>
-inline T vm_modified_bessel_k1(T x) { return static_cast<T>(special::bessel_k(1, x)); }
+inline T vm_modified_bessel_k1(T x) {
+    return static_cast<T>(special::bessel_k(1, x));
+}
 template <std::floating_point T>
-inline T vm_scaled_modified_bessel_k0(T x) { return static_cast<T>(special::scaled_bessel_k(0, x)); }
+inline T vm_scaled_modified_bessel_k0(T x) {
+    return static_cast<T>(special::scaled_bessel_k(0, x));
+}
 template <std::floating_point T>
-inline T vm_scaled_modified_bessel_k1(T x) { return static_cast<T>(special::scaled_bessel_k(1, x)); }
+inline T vm_scaled_modified_bessel_k1(T x) {
+    return static_cast<T>(special::scaled_bessel_k(1, x));
+}
 template <std::floating_point T>
-inline T vm_spherical_bessel_j0(T x) { return static_cast<T>(special::spherical_bessel_j0(x)); }
+inline T vm_spherical_bessel_j0(T x) {
+    return static_cast<T>(special::spherical_bessel_j0(x));
+}
 template <std::floating_point T>
-inline T vm_chebyshev_polynomial_t(T x, T n) { return static_cast<T>(special::chebyshev_t(x, n)); }
+inline T vm_chebyshev_polynomial_t(T x, T n) {
+    return static_cast<T>(special::chebyshev_t(x, n));
+}
 template <std::floating_point T>
-inline T vm_chebyshev_polynomial_u(T x, T n) { return static_cast<T>(special::chebyshev_u(x, n)); }
+inline T vm_chebyshev_polynomial_u(T x, T n) {
+    return static_cast<T>(special::chebyshev_u(x, n));
+}
 template <std::floating_point T>
-inline T vm_chebyshev_polynomial_v(T x, T n) { return static_cast<T>(special::chebyshev_v(x, n)); }
+inline T vm_chebyshev_polynomial_v(T x, T n) {
+    return static_cast<T>(special::chebyshev_v(x, n));
+}
 template <std::floating_point T>
-inline T vm_chebyshev_polynomial_w(T x, T n) { return static_cast<T>(special::chebyshev_w(x, n)); }
+inline T vm_chebyshev_polynomial_w(T x, T n) {
+    return static_cast<T>(special::chebyshev_w(x, n));
+}
 template <std::floating_point T>
-inline T vm_hermite_polynomial_h(T x, T n) { return static_cast<T>(special::hermite(x, n)); }
+inline T vm_hermite_polynomial_h(T x, T n) {
+    return static_cast<T>(special::hermite(x, n));
+}
 template <std::floating_point T>
-inline T vm_hermite_polynomial_he(T x, T n) { return static_cast<T>(special::hermite_e(x, n)); }
+inline T vm_hermite_polynomial_he(T x, T n) {
+    return static_cast<T>(special::hermite_e(x, n));
+}
 template <std::floating_point T>
-inline T vm_laguerre_polynomial_l(T x, T n) { return static_cast<T>(special::laguerre(x, n)); }
+inline T vm_laguerre_polynomial_l(T x, T n) {
+    return static_cast<T>(special::laguerre(x, n));
+}
 template <std::floating_point T>
-inline T vm_legendre_polynomial_p(T x, T n) { return static_cast<T>(special::legendre(x, n)); }
+inline T vm_legendre_polynomial_p(T x, T n) {
+    return static_cast<T>(special::legendre(x, n));
+}
 
 template <std::floating_point T>
-inline T vm_lgamma(T x) { return static_cast<T>(special::log_gamma(x)); }
+inline T vm_lgamma(T x) {
+    return static_cast<T>(special::log_gamma(x));
+}
 template <std::floating_point T>
-inline T vm_digamma(T x) { return static_cast<T>(special::digamma(x)); }
+inline T vm_digamma(T x) {
+    return static_cast<T>(special::digamma(x));
+}
 template <std::floating_point T>
-inline T vm_polygamma(T n, T x) { return static_cast<T>(special::polygamma(n, x)); }
+inline T vm_polygamma(T n, T x) {
+    return static_cast<T>(special::polygamma(n, x));
+}
 template <std::floating_point T>
-inline T vm_zeta(T s, T q) { return static_cast<T>(special::zeta(s, q)); }
+inline T vm_zeta(T s, T q) {
+    return static_cast<T>(special::zeta(s, q));
+}
 template <std::floating_point T>
-inline T vm_i0(T x) { return static_cast<T>(special::bessel(0, x)); }
+inline T vm_i0(T x) {
+    return static_cast<T>(special::bessel(0, x));
+}
 template <std::floating_point T>
-inline T vm_i0e(T x) { return static_cast<T>(special::scaled_bessel(0, x)); }
+inline T vm_i0e(T x) {
+    return static_cast<T>(special::scaled_bessel(0, x));
+}
 template <std::floating_point T>
-inline T vm_i1(T x) { return static_cast<T>(special::bessel(1, x)); }
+inline T vm_i1(T x) {
+    return static_cast<T>(special::bessel(1, x));
+}
 template <std::floating_point T>
-inline T vm_i1e(T x) { return static_cast<T>(special::scaled_bessel(1, x)); }
+inline T vm_i1e(T x) {
+    return static_cast<T>(special::scaled_bessel(1, x));
+}
 template <std::floating_point T>
-inline T vm_erfcx(T x) { return static_cast<T>(special::scaled_erfc(x)); }
+inline T vm_erfcx(T x) {
+    return static_cast<T>(special::scaled_erfc(x));
+}
 template <std::floating_point T>
-inline T vm_erfinv(T x) { return static_cast<T>(special::inverse_erf(x)); }
+inline T vm_erfinv(T x) {
+    return static_cast<T>(special::inverse_erf(x));
+}
 template <std::floating_point T>
-inline T vm_ndtri(T x) { return static_cast<T>(special::inverse_normal(x)); }
+inline T vm_ndtri(T x) {
+    return static_cast<T>(special::inverse_normal(x));
+}
 
 }  // namespace taeda::cpu::TAEDA_ISA

@@ -26,7 +26,9 @@ void copy_fixed_rows(void* to, const void* from, const RowNumbers& numbers, int6
     for (int64_t i = first; i < last; ++i) target[i] = source[numbers[i]];
 }
 
-struct Bytes16 { uint64_t half[2]; };
+struct Bytes16 {
+    uint64_t half[2];
+};
 
 void copy_rows(void* to, const void* from, int64_t row_bytes, const RowNumbers& numbers, int64_t first, int64_t last) {
     switch (row_bytes) {
@@ -37,18 +39,14 @@ void copy_rows(void* to, const void* from, int64_t row_bytes, const RowNumbers& 
         case 16: return copy_fixed_rows<Bytes16>(to, from, numbers, first, last);
     }
     for (int64_t i = first; i < last; ++i)
-        std::memcpy(static_cast<char*>(to) + i * row_bytes, static_cast<const char*>(from) + numbers[i] * row_bytes,
-                    static_cast<size_t>(row_bytes));
+        std::memcpy(static_cast<char*>(to) + i * row_bytes, static_cast<const char*>(from) + numbers[i] * row_bytes, static_cast<size_t>(row_bytes));
 }
 
-RowNumbers numbers_of(const Tensor& index, int64_t start) {
-    return {index.data<int64_t>() + start * index.stride(0), index.stride(0)};
-}
+RowNumbers numbers_of(const Tensor& index, int64_t start) { return {index.data<int64_t>() + start * index.stride(0), index.stride(0)}; }
 
 void check_numbers(const RowNumbers& numbers, int64_t count, int64_t n_rows) {
     for (int64_t i = 0; i < count; ++i)
-        TAEDA_CHECK_KIND(Index, numbers[i] >= 0 && numbers[i] < n_rows, "index ", numbers[i],
-                         " is out of bounds for dimension 0 with size ", n_rows);
+        TAEDA_CHECK_KIND(Index, numbers[i] >= 0 && numbers[i] < n_rows, "index ", numbers[i], " is out of bounds for dimension 0 with size ", n_rows);
 }
 
 void check_source(const Tensor& source) {

@@ -82,8 +82,7 @@ Shape checked_moves(const char* name, IntList dims, int64_t ndim) {
     Shape wrapped;
     for (int64_t dim : dims) wrapped.push_back(wrap_dim(dim, ndim));
     for (size_t i = 0; i < wrapped.size(); ++i)
-        for (size_t j = 0; j < i; ++j)
-            TAEDA_CHECK(wrapped[i] != wrapped[j], "movedim: repeated dim in `", name, "` (", shape_text(dims), ")");
+        for (size_t j = 0; j < i; ++j) TAEDA_CHECK(wrapped[i] != wrapped[j], "movedim: repeated dim in `", name, "` (", shape_text(dims), ")");
     return wrapped;
 }
 
@@ -159,12 +158,11 @@ TensorList split_sizes(const Tensor& input, IntList split_sizes, int64_t dim) {
     const int64_t whole = input.size(dim);
     int64_t sum = 0;
     for (int64_t size : split_sizes) {
-        TAEDA_CHECK(size >= 0, "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=",
-                    shape_text(split_sizes));
+        TAEDA_CHECK(size >= 0, "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes=", shape_text(split_sizes));
         sum += size;
     }
-    TAEDA_CHECK(sum == whole, "split_with_sizes expects split_sizes to sum exactly to ", whole, " (input tensor's size at dimension ",
-                dim, "), but got split_sizes=", shape_text(split_sizes));
+    TAEDA_CHECK(sum == whole, "split_with_sizes expects split_sizes to sum exactly to ", whole, " (input tensor's size at dimension ", dim,
+                "), but got split_sizes=", shape_text(split_sizes));
     TensorList parts;
     int64_t start = 0;
     for (int64_t size : split_sizes) {

@@ -111,8 +111,8 @@ void call_out(const Op& op, Value* arguments, std::span<const Tensor> outs, Valu
     for (const Tensor& out : outs) check_writable(out);
     for (size_t k = 0; k < op.arguments.size(); ++k) {
         const auto* t = std::get_if<Tensor>(&arguments[k]);
-        TAEDA_CHECK(!(t && t->defined() && t->requires_grad() && g_recorder.grad_enabled()),
-                    op.name, "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
+        TAEDA_CHECK(!(t && t->defined() && t->requires_grad() && g_recorder.grad_enabled()), op.name,
+                    "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
     }
     for (const Tensor& out : outs)
         TAEDA_CHECK(!(out.requires_grad() && g_recorder.grad_enabled()), op.name,

@@ -9,16 +9,30 @@
 namespace taeda {
 
 enum class ArgType : uint8_t {
-    Tensor, TensorList, OptionalTensorList, Operand, Scalar, Int, IntList, Float, FloatList, Bool, Str, DType, Device, Generator, MemoryFormat,
+    Tensor,
+    TensorList,
+    OptionalTensorList,
+    Operand,
+    Scalar,
+    Int,
+    IntList,
+    Float,
+    FloatList,
+    Bool,
+    Str,
+    DType,
+    Device,
+    Generator,
+    MemoryFormat,
 };
 
 struct Argument {
     const char* name;
     ArgType type;
-    bool optional;       // None is allowed
+    bool optional;  // None is allowed
     bool keyword_only;
     bool has_default;
-    int8_t list_size;    // `int[2]`: one int stands for two equal ones; 0: any length
+    int8_t list_size;  // `int[2]`: one int stands for two equal ones; 0: any length
     Value default_value;
 };
 
@@ -28,13 +42,13 @@ using Kernel = void (*)(const Value* arguments, Value* results);
 using VjpFunction = void (*)(const OpNode& node, const TensorList& grads, const std::vector<bool>& needs, TensorList& out);
 
 struct Op {
-    const char* name;             // public name
-    const char* key;              // "max.dim"
+    const char* name;  // public name
+    const char* key;   // "max.dim"
     const char* overload;
-    const char* backward_name;    // "MaxBackward1", as PyTorch prints it
-    const char* signature;        // the schema's text, for messages
-    const char* homes;            // "torch Tensor"
-    const char* aliases;          // further names, "absolute"
+    const char* backward_name;  // "MaxBackward1", as PyTorch prints it
+    const char* signature;      // the schema's text, for messages
+    const char* homes;          // "torch Tensor"
+    const char* aliases;        // further names, "absolute"
     const char* doc;
     std::span<const Argument> arguments;
     std::span<const char* const> result_names;
@@ -44,18 +58,18 @@ struct Op {
     bool has_out;
     bool is_view;
     bool is_factory;
-    bool writes_input;            // a method such as fill_: its first argument is written and returned
+    bool writes_input;  // a method such as fill_: its first argument is written and returned
     Kernel kernel;
-    Kernel inplace_kernel;        // null: computed, then copied over
-    VjpFunction vjp;              // null: no derivative
-    uint64_t saved_arguments;     // bit k: argument k (a tensor or list) is needed by vjp
+    Kernel inplace_kernel;     // null: computed, then copied over
+    VjpFunction vjp;           // null: no derivative
+    uint64_t saved_arguments;  // bit k: argument k (a tensor or list) is needed by vjp
     uint64_t saved_results;
-    uint64_t input_arguments;     // bit k: argument k has a gradient in vjp
+    uint64_t input_arguments;           // bit k: argument k has a gradient in vjp
     const cpu::PointwiseOp* pointwise;  // null: not from the pointwise table
     uint16_t index;
 };
 
-std::span<const Op> all_ops();            // generated
+std::span<const Op> all_ops();              // generated
 const Op& find_op(const std::string& key);  // throws when there is none
 
 // Calls an operation as PyTorch's functional form, recording history where that is due.

@@ -16,7 +16,9 @@ using Value = std::variant<std::monostate, Tensor, TensorList, int64_t, double, 
 inline bool is_none(const Value& v) { return v.index() == 0; }
 inline bool is_none(const Tensor& t) { return !t.defined(); }
 template <class T>
-bool is_none(const std::optional<T>& v) { return !v.has_value(); }
+bool is_none(const std::optional<T>& v) {
+    return !v.has_value();
+}
 
 // An argument that is a tensor or a number; numbers stay immediates.
 class TensorOrNumber {
@@ -48,7 +50,9 @@ inline Value box(Generator* v) { return Value(std::in_place_type<Generator*>, v)
 inline Value box(MemoryFormat v) { return v; }
 inline Value box(const TensorOrNumber& v) { return v.value(); }
 template <class T>
-Value box(const std::optional<T>& v) { return v ? box(*v) : Value(); }
+Value box(const std::optional<T>& v) {
+    return v ? box(*v) : Value();
+}
 
 // Unboxing, in the types that kernels take. The parser has already converted: a mismatch here is a bug of ours.
 inline const Tensor& kUndefined() {

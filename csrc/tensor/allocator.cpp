@@ -17,10 +17,10 @@ namespace taeda {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kSmallLimit = 1024;         // up to here: a list per thread and 64-byte step, no lock
+constexpr size_t kSmallLimit = 1024;  // up to here: a list per thread and 64-byte step, no lock
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kSmallClasses = kSmallLimit / kAlignment;
-constexpr size_t kSmallListLength = 512;     // blocks that a thread keeps of one class
+constexpr size_t kSmallListLength = 512;  // blocks that a thread keeps of one class
 
 // Size classes above kSmallLimit: eight steps to each doubling, so at most one eighth is wasted; from 2 MiB up, pages.
 size_t rounded_size(size_t n_bytes) {
@@ -126,9 +126,9 @@ std::string in_words(uint64_t n_bytes) {
 [[noreturn]] void fail_out_of_memory(size_t n_bytes) {
     uint64_t limit = g_limit.load();
     std::string detail = g_reporter ? g_reporter() : std::string();
-    fail(ErrorKind::OutOfMemory, "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", n_bytes, " bytes (", in_words(n_bytes),
-         "); ", in_words(g_allocated.load()), " are in use",
-         limit ? concat(", the limit is ", in_words(limit)) : std::string(), detail.empty() ? "" : "\n", detail);
+    fail(ErrorKind::OutOfMemory, "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", n_bytes, " bytes (", in_words(n_bytes), "); ",
+         in_words(g_allocated.load()), " are in use", limit ? concat(", the limit is ", in_words(limit)) : std::string(), detail.empty() ? "" : "\n",
+         detail);
 }
 
 void count_allocation(size_t size) {

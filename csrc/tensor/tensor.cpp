@@ -122,9 +122,7 @@ OutputSlot::OutputSlot(const Tensor& out, std::span<const Tensor* const> inputs)
 
 OutputSlot::~OutputSlot() { t_output = saved_; }
 
-Tensor alias(const Tensor& t, IntList sizes, IntList strides, int64_t offset) {
-    return make(t.storage(), sizes, strides, offset, t.dtype());
-}
+Tensor alias(const Tensor& t, IntList sizes, IntList strides, int64_t offset) { return make(t.storage(), sizes, strides, offset, t.dtype()); }
 
 Tensor alias(const Tensor& t) { return make(t.storage(), t.sizes(), t.strides(), t.offset(), t.dtype()); }
 
@@ -264,8 +262,8 @@ bool may_share_memory(const Tensor& a, const Tensor& b) {
 }
 
 bool is_same_view(const Tensor& a, const Tensor& b) {
-    return a.is_same(b) || (a.storage() == b.storage() && a.offset() == b.offset() && a.dtype() == b.dtype() && a.sizes() == b.sizes() &&
-                            a.strides() == b.strides());
+    return a.is_same(b) ||
+           (a.storage() == b.storage() && a.offset() == b.offset() && a.dtype() == b.dtype() && a.sizes() == b.sizes() && a.strides() == b.strides());
 }
 
 int64_t wrap_dim(int64_t dim, int64_t ndim, bool wrap_scalar) {
@@ -311,8 +309,7 @@ Tensor expand_to(const Tensor& t, IntList sizes) {
                 shape_text(t.sizes()));
     Shape strides(sizes.size(), 0);
     size_t shift = sizes.size() - t.sizes().size();
-    for (size_t d = 0; d < t.sizes().size(); ++d)
-        strides[d + shift] = t.sizes()[d] == 1 && sizes[d + shift] != 1 ? 0 : t.strides()[d];
+    for (size_t d = 0; d < t.sizes().size(); ++d) strides[d + shift] = t.sizes()[d] == 1 && sizes[d + shift] != 1 ? 0 : t.strides()[d];
     return alias(t, sizes, strides, t.offset());
 }
 

@@ -70,7 +70,9 @@ public:
 
     void* data() const { return static_cast<char*>(impl_->storage->data()) + impl_->offset * static_cast<int64_t>(item_size()); }
     template <class T>
-    T* data() const { return static_cast<T*>(data()); }
+    T* data() const {
+        return static_cast<T*>(data());
+    }
 
 private:
     Ptr<TensorImpl> impl_;
@@ -113,7 +115,7 @@ void resize_tensor(const Tensor& t, IntList sizes);
 
 // ---- geometry helpers
 
-int64_t product(IntList sizes);           // checked: a negative size or an overflow is an error
+int64_t product(IntList sizes);  // checked: a negative size or an overflow is an error
 Shape contiguous_strides(IntList sizes);
 Shape channels_last_strides(IntList sizes);  // 4-d and 5-d
 bool is_contiguous(IntList sizes, IntList strides);

@@ -6,8 +6,8 @@ Tensor select(const Tensor& t, int64_t dim, int64_t index) {
     TAEDA_CHECK_KIND(Index, t.dim() > 0, "select() cannot be applied to a 0-dim tensor.");
     dim = wrap_dim(dim, t.dim());
     int64_t size = t.sizes()[dim];
-    TAEDA_CHECK_KIND(Index, index >= -size && index < size, "select(): index ", index, " out of range for tensor of size ",
-                     shape_text(t.sizes()), " at dimension ", dim);
+    TAEDA_CHECK_KIND(Index, index >= -size && index < size, "select(): index ", index, " out of range for tensor of size ", shape_text(t.sizes()),
+                     " at dimension ", dim);
     if (index < 0) index += size;
     Shape sizes(t.sizes()), strides(t.strides());
     int64_t offset = t.offset() + index * strides[dim];
@@ -80,9 +80,9 @@ Tensor transpose(const Tensor& t, int64_t a, int64_t b) {
 }
 
 Tensor expand(const Tensor& t, IntList sizes) {
-    TAEDA_CHECK(static_cast<int64_t>(sizes.size()) >= t.dim(), "expand(", dtype_name(t.dtype()), "{", shape_text(t.sizes()), "}, size=",
-                shape_text(sizes), "): the number of sizes provided (", sizes.size(), ") must be greater or equal to the number of dimensions in the tensor (",
-                t.dim(), ")");
+    TAEDA_CHECK(static_cast<int64_t>(sizes.size()) >= t.dim(), "expand(", dtype_name(t.dtype()), "{", shape_text(t.sizes()),
+                "}, size=", shape_text(sizes), "): the number of sizes provided (", sizes.size(),
+                ") must be greater or equal to the number of dimensions in the tensor (", t.dim(), ")");
     Shape wanted(sizes), strides(sizes.size(), 0);
     size_t shift = sizes.size() - t.sizes().size();
     for (size_t d = 0; d < sizes.size(); ++d) {
@@ -171,7 +171,8 @@ Tensor as_strided(const Tensor& t, IntList sizes, IntList strides, std::optional
     if (product(sizes) == 0) return alias(t, sizes, strides, start);
     for (size_t d = 0; d < sizes.size(); ++d) {
         int64_t reach;
-        TAEDA_CHECK(!__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach) && !__builtin_add_overflow(reach < 0 ? low : high, reach, reach < 0 ? &low : &high),
+        TAEDA_CHECK(!__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach) &&
+                        !__builtin_add_overflow(reach < 0 ? low : high, reach, reach < 0 ? &low : &high),
                     "as_strided: sizes ", shape_text(sizes), " and strides ", shape_text(strides), " overflow");
     }
     int64_t room = static_cast<int64_t>(t.storage()->n_bytes() / t.item_size());
@@ -290,8 +291,9 @@ Tensor view_as_real(const Tensor& t) {
 }
 
 Tensor view_as_complex(const Tensor& t) {
-    TAEDA_CHECK(t.dtype() == DType::Float32 || t.dtype() == DType::Float64,
-                "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: ", scalar_type_name(t.dtype()));
+    TAEDA_CHECK(
+        t.dtype() == DType::Float32 || t.dtype() == DType::Float64,
+        "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: ", scalar_type_name(t.dtype()));
     TAEDA_CHECK(t.dim() > 0, "Input tensor must have one or more dimensions");
     TAEDA_CHECK(t.sizes().back() == 2, "Tensor must have a last dimension of size 2");
     TAEDA_CHECK(t.strides().back() == 1, "Tensor must have a last dimension with stride 1");

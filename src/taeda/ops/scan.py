@@ -58,4 +58,8 @@ op(
     where="_C",
     doc="The gradient of cumprod, right also where ``input`` has zeros.",
 )
-op("_no_second_derivative(Tensor input, str what) -> Tensor", where="_C", doc="Raises: the second derivative is not there.")
+op(
+    "_no_second_derivative(Tensor input, str what) -> Tensor",
+    where="_C",
+    doc="Raises: the second derivative is not there.",
+)
