@@ -202,7 +202,8 @@ void record(const Op& op, const Value* arguments, Value* results, bool in_place)
 
 void record_view(const Op& op, const Value* arguments, Value* results) {
     const auto* self = std::get_if<Tensor>(&arguments[0]);
-    if (!self || grad_mode().inference) return;
+    // detach() shares memory but not history: a write into it must not give it one.
+    if (!self || grad_mode().inference || !op.vjp) return;
     ViewOrigin origin = grad_mode().enabled ? ViewOrigin::Normal : ViewOrigin::NoGrad;
     auto mark = [&](const Tensor& t, ViewOrigin how) {
         if (t.is_same(*self) || !(t.storage() == self->storage())) return;

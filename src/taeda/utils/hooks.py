@@ -8,7 +8,7 @@ from typing import Any
 
 import taeda
 
-__all__ = ["BackwardHook", "RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
+__all__ = ["BackwardHook", "CoreHookHandle", "RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
 
 
 class RemovableHandle:
@@ -56,6 +56,29 @@ class RemovableHandle:
 
     def __exit__(self, *exception: Any) -> None:
         self.remove()
+
+
+class CoreHookHandle(RemovableHandle):
+    """The handle of a hook that the core holds, on a tensor or a node.
+
+    Args:
+        remove: takes the hook away.
+    """
+
+    def __init__(self, remove: Any) -> None:
+        self._remove = remove
+        super().__init__(OrderedDict())
+
+    def remove(self) -> None:
+        """Take the hook away; doing so twice is harmless."""
+        remove, self._remove = self._remove, None
+        if remove is not None:
+            remove()
+
+    def __getstate__(self) -> tuple:
+        raise TypeError(
+            "the handle of a hook on a tensor or a node cannot be pickled: the hook belongs to this process"
+        )
 
 
 def unserializable_hook(function: Any) -> Any:
