@@ -53,11 +53,17 @@ def scaled_dot_product_attention(
             )
     if is_causal and attn_mask is not None:
         raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+    if not 0.0 <= dropout_p <= 1.0:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
+    if enable_gqa:
+        _check_groups(query, key, value)
+    if scale is None:
+        scale = 1.0 / math.sqrt(query.size(-1)) if query.size(-1) else 1.0
+    if _is_tiled(query, key, value, attn_mask, dropout_p, enable_gqa):
+        return _tiled(query, key, value, attn_mask, is_causal, scale, enable_gqa)
     if enable_gqa:
         groups = query.size(-3) // key.size(-3)
         key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(query.size(-3) // value.size(-3), -3)
-    if scale is None:
-        scale = 1.0 / math.sqrt(query.size(-1)) if query.size(-1) else 1.0
     scores = (query * scale) @ key.transpose(-2, -1)
     if is_causal:
         attn_mask = taeda.ones(query.size(-2), key.size(-2), dtype=taeda.bool, device=query.device).tril()
@@ -65,6 +71,60 @@ def scaled_dot_product_attention(
     if dropout_p > 0.0:
         weights = dropout(weights, dropout_p, True)
     return weights @ value
+
+
+def _check_groups(query: Any, key: Any, value: Any) -> None:
+    if min(query.dim(), key.dim(), value.dim()) < 3:
+        raise RuntimeError("scaled_dot_product_attention: enable_gqa needs inputs of at least 3 dimensions")
+    heads, kv_heads = query.size(-3), (key.size(-3), value.size(-3))
+    if any(n == 0 or heads % n for n in kv_heads):
+        raise RuntimeError(
+            "Number of heads in key and value must divide the number of heads in query, but got "
+            f"{heads} in query, {kv_heads[0]} in key and {kv_heads[1]} in value"
+        )
+
+
+def _is_tiled(query: Any, key: Any, value: Any, mask: Any, dropout_p: float, enable_gqa: bool) -> bool:
+    """Whether the fused kernel computes this: it knows neither dropout nor gradients of masks nor complex numbers."""
+    if dropout_p > 0.0 or not query.dtype.is_floating_point:
+        return False
+    if mask is not None and (mask.requires_grad and taeda.is_grad_enabled()):
+        return False
+    if enable_gqa and key.size(-3) != value.size(-3):
+        return False
+    return bool(query.numel() and key.numel() and value.numel())
+
+
+def _tiled(query: Any, key: Any, value: Any, mask: Any, is_causal: bool, scale: float, enable_gqa: bool) -> Any:
+    """Attention by the fused kernel, which takes (batch, heads, length, width)."""
+    if key.size(-1) != query.size(-1) or value.size(-2) != key.size(-2):
+        raise RuntimeError(
+            f"scaled_dot_product_attention: the sizes of query {list(query.shape)}, key {list(key.shape)} and value "
+            f"{list(value.shape)} do not fit together"
+        )
+    lead = tuple(query.shape[:-2])
+    if not enable_gqa and not (lead == tuple(key.shape[:-2]) == tuple(value.shape[:-2])):
+        lead = taeda.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+        query, key, value = (x.expand(*lead, *x.shape[-2:]) for x in (query, key, value))
+    if mask is not None:
+        mask = _mask_of_heads(mask, lead, query.size(-2), key.size(-2))
+    query, key, value = (_with_heads(x) for x in (query, key, value))
+    result = taeda._C._attention(query, key, value, mask, is_causal, scale)[0]
+    return result if len(lead) == 2 else result.reshape(*lead, *result.shape[-2:])
+
+
+def _with_heads(x: Any) -> Any:
+    if x.dim() == 4:
+        return x
+    return x.flatten(0, -4) if x.dim() > 4 else x.unsqueeze(-3) if x.dim() == 3 else x.unsqueeze(0).unsqueeze(0)
+
+
+def _mask_of_heads(mask: Any, lead: tuple, n_queries: int, n_keys: int) -> Any:
+    """``mask`` in the form that goes with ``_with_heads``."""
+    mask = mask.detach()
+    if len(lead) == 2 or mask.dim() <= 2:
+        return mask
+    return _with_heads(mask.expand(*lead, n_queries, n_keys))
 
 
 def _masked_softmax(scores: Any, mask: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Resizing: one dimension after the other, each output a weighted sum of a few inputs; and sampling at given points."""
+"""Resizing: arguments and their checks; one kernel does the work (csrc/cpu/resize.cpp)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ _MODES = {
     "trilinear": (5,),
     "bicubic": (4,),
 }
-_CUBIC = -0.75  # Keys' parameter; with antialias -0.5, as in Pillow
-_CUBIC_ANTIALIAS = -0.5
+_CUBIC = -0.75  # Keys' parameter
 
 
 def interpolate(
@@ -56,11 +55,7 @@ def interpolate(
             f"Input and output sizes should be greater than 0, but got input (H: {list(input.shape[2:])}) output "
             f"{list(sizes)}"
         )
-    result = input
-    # The last dimension first: it is contiguous while the others are still at their old size.
-    for axis in reversed(range(n)):
-        result = _resize(result, axis + 2, sizes[axis], factors[axis], mode, bool(align_corners), antialias)
-    return result.clone() if result is input else result
+    return taeda._C._interpolate(input, sizes, mode, bool(align_corners), antialias, factors)
 
 
 def _check_mode(input: Any, mode: str, align_corners: bool | None, antialias: bool) -> None:
@@ -84,7 +79,7 @@ def _check_mode(input: Any, mode: str, align_corners: bool | None, antialias: bo
 
 
 def _output_sizes(input: Any, size: Any, scale_factor: Any, recompute: bool | None, n: int) -> tuple[tuple, tuple]:
-    """The new sizes, and for each dimension the factor that positions are computed with, or None."""
+    """The new sizes, and for each dimension the factor that positions are computed with, or 0."""
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
     if size is None and scale_factor is None:
@@ -100,70 +95,10 @@ def _output_sizes(input: Any, size: Any, scale_factor: Any, recompute: bool | No
     if size is not None:
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-        return tuple(int(x) for x in n_tuple(size, n)), (None,) * n
+        return tuple(int(x) for x in n_tuple(size, n)), (0.0,) * n
     factors = tuple(float(x) for x in n_tuple(scale_factor, n))
     sizes = tuple(int(math.floor(x * factor)) for x, factor in zip(input.shape[2:], factors, strict=True))
-    return sizes, (None,) * n if recompute else factors
-
-
-def _scale(old: int, new: int, factor: float | None, align_corners: bool) -> float:
-    """How far apart in the input neighbouring outputs are."""
-    if align_corners:
-        return (old - 1) / (new - 1) if new > 1 else 0.0
-    return 1.0 / factor if factor else old / new
-
-
-def _resize(
-    input: Any, dim: int, new: int, factor: float | None, mode: str, align_corners: bool, antialias: bool
-) -> Any:
-    old = input.size(dim)
-    scale = _scale(old, new, factor, align_corners)
-    # Positions are computed in float32 unless the values are float64: rounding decides which neighbour is nearest.
-    dtype = taeda.float64 if input.dtype == taeda.float64 else taeda.float32
-    if mode in ("nearest", "nearest-exact"):
-        positions = taeda.arange(new, dtype=taeda.float32, device=input.device)
-        if mode == "nearest-exact":
-            positions = positions + 0.5
-        elif new == old:
-            return input
-        index = (positions * scale).floor().to(taeda.int64).clamp_max(old - 1)
-        return input.index_select(dim, index)
-    if new == old and not (factor and factor != 1.0) and not antialias:
-        return input
-    if antialias:
-        index, weights = _antialiased_taps(old, new, scale, mode, dtype)
-    elif mode == "bicubic":
-        index, weights = _cubic_taps(old, new, scale, align_corners, dtype)
-    else:
-        index, weights = _linear_taps(old, new, scale, align_corners, dtype)
-    return _weighted_sum(input, dim, index, weights)
-
-
-def _weighted_sum(input: Any, dim: int, index: list, weights: list) -> Any:
-    """The sum over taps of ``input`` at ``index`` times ``weights``, each a vector over the outputs of ``dim``."""
-    shape = [1] * input.dim()
-    shape[dim] = -1
-    computed = input if input.dtype in (taeda.float32, taeda.float64) else input.to(taeda.float32)
-    result = None
-    for places, factors in zip(index, weights, strict=True):
-        term = computed.index_select(dim, places) * factors.view(shape)
-        result = term if result is None else result + term
-    if input.dtype.is_floating_point:
-        return result.to(input.dtype)
-    return result.round().clamp(0, 255).to(input.dtype)
-
-
-def _positions(new: int, scale: float, align_corners: bool, dtype: Any) -> Any:
-    outputs = taeda.arange(new, dtype=dtype)
-    return outputs * scale if align_corners else (outputs + 0.5) * scale - 0.5
-
-
-def _linear_taps(old: int, new: int, scale: float, align_corners: bool, dtype: Any) -> tuple[list, list]:
-    positions = _positions(new, scale, align_corners, dtype).clamp_min(0)
-    left = positions.floor().to(taeda.int64).clamp_max(old - 1)
-    right = (left + 1).clamp_max(old - 1)
-    share = (positions - left.to(dtype)).clamp(0, 1)
-    return [left, right], [1 - share, share]
+    return sizes, (0.0,) * n if recompute else factors
 
 
 def _cubic_weights(share: Any, a: float) -> list:
@@ -176,37 +111,6 @@ def _cubic_weights(share: Any, a: float) -> list:
         return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
 
     return [far(share + 1), near(share), near(1 - share), far(2 - share)]
-
-
-def _cubic_taps(old: int, new: int, scale: float, align_corners: bool, dtype: Any) -> tuple[list, list]:
-    positions = _positions(new, scale, align_corners, dtype)
-    base = positions.floor()
-    left = base.to(taeda.int64)
-    return [(left + tap).clamp(0, old - 1) for tap in (-1, 0, 1, 2)], _cubic_weights(positions - base, _CUBIC)
-
-
-def _antialiased_taps(old: int, new: int, scale: float, mode: str, dtype: Any) -> tuple[list, list]:
-    """The taps of a triangle or cubic filter that is widened by the scale when shrinking."""
-    half_width = 2.0 if mode == "bicubic" else 1.0
-    support = half_width * scale if scale >= 1.0 else half_width
-    inverse = 1.0 / scale if scale >= 1.0 else 1.0
-    # The filter is centred as without align_corners, whose scale alone counts: so does PyTorch.
-    centres = (taeda.arange(new, dtype=dtype) + 0.5) * scale
-    first = (centres - support + 0.5).to(taeda.int64).clamp_min(0)
-    behind = (centres + support + 0.5).to(taeda.int64).clamp_max(old)
-    n_taps = int((behind - first).max())
-    places = first.unsqueeze(0) + taeda.arange(n_taps).unsqueeze(1)  # (taps, outputs)
-    distance = ((places.to(dtype) - centres + 0.5) * inverse).abs()
-    if mode == "bicubic":
-        a = _CUBIC_ANTIALIAS
-        near = ((a + 2) * distance - (a + 3)) * distance * distance + 1
-        far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
-        weights = taeda.where(distance < 1, near, taeda.where(distance < 2, far, taeda.zeros_like(far)))
-    else:
-        weights = (1 - distance).clamp_min(0)
-    weights = weights.masked_fill(places >= behind, 0.0)
-    weights = weights / weights.sum(0, keepdim=True)
-    return list(places.clamp_max(old - 1).unbind(0)), list(weights.unbind(0))
 
 
 def upsample(

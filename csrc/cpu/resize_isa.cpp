@@ -1,0 +1,83 @@
+// Inner loops of resizing. See resize_kernels.h.
+#include "cpu/resize_kernels.h"
+
+namespace taeda::cpu::TAEDA_ISA {
+
+namespace {
+
+template <class T>
+struct Resize {
+    template <int kTaps>
+    static void fixed_line(const T* x, T* y, int64_t n, const int32_t* index, const T* weight) {
+#pragma GCC ivdep
+        for (int64_t o = 0; o < n; ++o) {
+            T sum = weight[o] * x[index[o]];
+#pragma GCC unroll 4
+            for (int t = 1; t < kTaps; ++t) sum += weight[t * n + o] * x[index[t * n + o]];
+            y[o] = sum;
+        }
+    }
+
+    static void line(const T* x, T* y, int64_t n, int64_t taps, const int32_t* index, const T* weight) {
+        if (taps == 2) return fixed_line<2>(x, y, n, index, weight);
+        if (taps == 4) return fixed_line<4>(x, y, n, index, weight);
+        for (int64_t o = 0; o < n; ++o) {
+            T sum = 0;
+            for (int64_t t = 0; t < taps; ++t) sum += weight[t * n + o] * x[index[t * n + o]];
+            y[o] = sum;
+        }
+    }
+
+    static void ragged_line(const T* x, T* y, int64_t n, const int32_t* start, const int32_t* index, const T* weight) {
+        for (int64_t o = 0; o < n; ++o) {
+            T sum = 0;
+            for (int32_t t = start[o]; t < start[o + 1]; ++t) sum += weight[t] * x[index[t]];
+            y[o] = sum;
+        }
+    }
+
+    static void blend(const T* x, int64_t step, T* y, int64_t n, int64_t taps, const int32_t* index, const T* weight) {
+        if (taps == 0) {
+            for (int64_t i = 0; i < n; ++i) y[i] = 0;
+            return;
+        }
+        // Two or four rows at a time: each sum is then written and read again less often.
+        const auto row = [&](int64_t t) { return x + index[t] * step; };
+        int64_t t = 0;
+        if (taps >= 4) {
+            const T *a = row(0), *b = row(1), *c = row(2), *d = row(3), wa = weight[0], wb = weight[1], wc = weight[2], wd = weight[3];
+#pragma GCC ivdep
+            for (int64_t i = 0; i < n; ++i) y[i] = (wa * a[i] + wb * b[i]) + (wc * c[i] + wd * d[i]);
+            t = 4;
+        } else if (taps >= 2) {
+            const T *a = row(0), *b = row(1), wa = weight[0], wb = weight[1];
+#pragma GCC ivdep
+            for (int64_t i = 0; i < n; ++i) y[i] = wa * a[i] + wb * b[i];
+            t = 2;
+        } else {
+            const T *a = row(0), wa = weight[0];
+#pragma GCC ivdep
+            for (int64_t i = 0; i < n; ++i) y[i] = wa * a[i];
+            t = 1;
+        }
+        for (; t + 2 <= taps; t += 2) {
+            const T *a = row(t), *b = row(t + 1), wa = weight[t], wb = weight[t + 1];
+#pragma GCC ivdep
+            for (int64_t i = 0; i < n; ++i) y[i] += wa * a[i] + wb * b[i];
+        }
+        if (t < taps) {
+            const T *a = row(t), wa = weight[t];
+#pragma GCC ivdep
+            for (int64_t i = 0; i < n; ++i) y[i] += wa * a[i];
+        }
+    }
+
+    static constexpr ResizeKernels<T> kernels() { return {line, ragged_line, blend}; }
+};
+
+}  // namespace
+
+extern const ResizeTable resize_table;
+constinit const ResizeTable resize_table = {Resize<float>::kernels(), Resize<double>::kernels()};
+
+}  // namespace taeda::cpu::TAEDA_ISA
