@@ -27,7 +27,7 @@ API_TYPES = {
     "Scalar": "const Scalar&",
     "int": "int64_t",
     "float": "double",
-    "float[]": "const std::vector<double>&",
+    "float[]": "std::span<const double>",
     "bool": "bool",
     "str": "const std::string&",
     "ScalarType": "DType",
@@ -357,8 +357,23 @@ def table_row(row, index: int, overload_index: int, masks, pointwise_index) -> s
         f"     {c_string(' '.join(row.where))}, {c_string(' '.join(row.alias))}, {c_string(row.doc)}, {', '.join(spans)},\n"
         f"     {differentiable}ull, {flags}, {kernel}, {inplace_kernel}, {f'vjp_{ident(row)}' if row.vjp else 'nullptr'},\n"
         f"     {saved_arguments}ull, {saved_results}ull, {inputs}ull, "
-        f"{f'&cpu::pointwise_op({pointwise_index})' if from_pointwise else 'nullptr'}, {index}}},"
+        f"{f'&cpu::pointwise_op({pointwise_index})' if from_pointwise else 'nullptr'}, {index}, Op::Jvp::{jvp_rule(row)}, {call_rules(row)}}},"
     )
+
+
+def jvp_rule(row) -> str:
+    rule = sys.modules["taeda.ops.capabilities"].jvp_rule(row)
+    return {"": "None", "linear": "Linear", "multilinear": "Multilinear"}.get(rule, "ByGradient")
+
+
+def call_rules(row) -> str:
+    calling = sys.modules["taeda.ops.calling"]
+    rules = (
+        row.key not in calling.OUT_EXACT,
+        row.key in calling.OUT_APART,
+        row.key in calling.NUMBERS_ALONE,
+    )
+    return ", ".join("true" if rule else "false" for rule in rules)
 
 
 def is_writer(row) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import math
+import textwrap
 from dataclasses import dataclass, field
 
 CPP_WORDS = {
@@ -78,14 +79,33 @@ class Translator:
         self.arguments = {argument.name: argument for argument in op.schema.arguments}
         self.results = {result.name: (index, result) for index, result in enumerate(op.schema.results)}
         self.use = Use()
+        self.locals: set[str] = set()
 
     def translate(self, text: str) -> str:
         try:
-            return self.visit(ast.parse(text.strip(), mode="eval").body)
+            return self.translate_body(ast.parse(textwrap.dedent(text).strip()).body)
         except VjpError as error:
             raise VjpError(f"{self.op.key}: {error} in the gradient {text!r}") from None
         except SyntaxError as error:
             raise VjpError(f"{self.op.key}: {error} in the gradient {text!r}") from None
+
+    def translate_body(self, body: list[ast.stmt]) -> str:
+        """An expression, or assignments to names of its own with the expression last: those become a lambda's locals."""
+        *assignments, last = body
+        if not isinstance(last, ast.Expr):
+            raise VjpError("the last line must be the gradient")
+        self.locals = set()
+        lines = []
+        for statement in assignments:
+            if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
+                raise VjpError(f"cannot translate {ast.unparse(statement)!r}")
+            name = statement.targets[0].id
+            if name in self.locals or name in self.arguments or name in self.results or name == "g":
+                raise VjpError(f"{name!r} is assigned twice")
+            lines.append(f"const auto v_{name} = {self.visit(statement.value)};")
+            self.locals.add(name)
+        value = self.visit(last.value)
+        return f"[&] {{ {' '.join(lines)} return {value}; }}()" if lines else value
 
     def visit(self, node: ast.AST) -> str:
         method = getattr(self, f"visit_{type(node).__name__.lower()}", None)
@@ -111,8 +131,12 @@ class Translator:
 
     def visit_name(self, node):
         name = node.id
+        if name in self.locals:
+            return f"v_{name}"
         if name == "g" and len(self.results) == 1:
             return "g"
+        if name.startswith("has_") and name[4:] in self.results:
+            return f"node.has_grad({self.results[name[4:]][0]})"
         if name.startswith("g_") and name[2:] in self.results:
             return name
         if name.startswith("needs_") and name[6:] in self.arguments:
@@ -150,7 +174,7 @@ class Translator:
             source = self.meta_source(node.value) or self.visit(node.value)
             return f"{META_ATTRIBUTES[node.attr]}({source})"
         if node.attr in ("mT", "T", "mH", "H", "real", "imag"):
-            call = {"mT": "transpose", "T": "t", "mH": "adjoint", "H": "adjoint", "real": "real", "imag": "imag"}[
+            call = {"mT": "transpose", "T": "t", "mH": "_adjoint", "H": "_adjoint", "real": "real", "imag": "imag"}[
                 node.attr
             ]
             if call == "transpose":

@@ -25,10 +25,17 @@ Tensor call_binary(const char* key, const Tensor& a, const Tensor& b) {
     return unbox_tensor(results[0]);
 }
 
+Tensor call_clone(const Tensor& t) {
+    static const Op& clone = find_op("clone");
+    Value arguments[2] = {t, Value()}, results[1];
+    call(clone, arguments, results);
+    return unbox_tensor(results[0]);
+}
+
 // Whether nobody else could see a write into this tensor.
 bool is_ours_alone(const Tensor& t) {
-    return t.impl()->use_count() == 1 && t.storage()->use_count() == 1 && !t.impl()->host_object && !t.impl()->requires_grad &&
-           !may_overlap_itself(t);
+    return t.impl()->use_count() == 1 && t.storage()->use_count() == 1 && !t.impl()->host_object && !t.impl()->requires_grad && !t.is_wrapped() &&
+           !g_dual_levels && !may_overlap_itself(t);
 }
 
 void add_into(Tensor& sum, Tensor grad) {
@@ -37,7 +44,7 @@ void add_into(Tensor& sum, Tensor grad) {
         return;
     }
     static const Op& add = find_op("add");
-    if (!grad_mode().enabled && is_ours_alone(sum) && sum.dtype() == grad.dtype() && sum.sizes() == grad.sizes()) {
+    if (!grad_mode().enabled && is_ours_alone(sum) && !grad.is_wrapped() && sum.dtype() == grad.dtype() && sum.sizes() == grad.sizes()) {
         Value arguments[3] = {sum, grad, Scalar(1)}, results[1];
         call_inplace(add, arguments, results);
         return;
@@ -94,7 +101,8 @@ thread_local std::vector<std::function<void()>>* t_callbacks = nullptr;
 
 class Run {
 public:
-    Run(const std::vector<Edge>& inputs, const BackwardOptions& options) : options_(options), inputs_(inputs), captured_(inputs.size()) {}
+    Run(const std::vector<Edge>& roots, const std::vector<Edge>& inputs, const BackwardOptions& options)
+        : options_(options), roots_(roots), inputs_(inputs), captured_(inputs.size()) {}
 
     ~Run() {
         // After an exception: the scratch must not stay behind. Nodes that wait in the queue are alive.
@@ -106,10 +114,10 @@ public:
         }
     }
 
-    TensorList go(const std::vector<Edge>& roots, const TensorList& grads) {
-        if (options_.has_inputs) find_needed(roots);
+    TensorList go(const TensorList& grads) {
+        if (options_.has_inputs) find_needed();
         GradModeGuard guard(options_.create_graph);
-        for (size_t k = 0; k < roots.size(); ++k) deliver(roots[k], grads[k]);
+        for (size_t k = 0; k < roots_.size(); ++k) deliver(roots_[k], grads[k]);
         while (!queue_.empty()) {
             Ptr<Node> node = queue_.top();
             queue_.pop();
@@ -176,20 +184,22 @@ private:
             std::vector<AutogradRecord::LeafHook> hooks;
             if (leaf->autograd) hooks = leaf->autograd->hooks;
             for (auto& hook : hooks) {
-                if (hook.after_accumulation) continue;
+                if (hook.when != AutogradRecord::When::Gradient) continue;
                 if (Tensor replaced = hook.hook->call(grad); replaced.defined()) grad = replaced;
             }
             if (options_.has_inputs)
                 for (size_t k : leaf_inputs_[leaf.get()]) captured_[k] = grad;
             if (!options_.accumulate) continue;
             accumulate_grad(*leaf, grad);
-            for (auto& hook : hooks)
-                if (hook.after_accumulation) hook.hook->call(Tensor(leaf));
+            for (auto& hook : hooks) {
+                if (hook.when == AutogradRecord::When::Accumulated) hook.hook->call(Tensor(leaf));
+                else if (hook.when == AutogradRecord::When::NodeDone) hook.hook->call(grad);
+            }
         }
     }
 
     // With inputs: which nodes lie on a way to one of them. Children are older, so one pass from old to young suffices.
-    void find_needed(const std::vector<Edge>& roots) {
+    void find_needed() {
         for (size_t k = 0; k < inputs_.size(); ++k) {
             if (inputs_[k].node) node_inputs_[inputs_[k].node.get()].push_back(k);
             else leaf_inputs_[inputs_[k].leaf.get()].push_back(k);
@@ -197,9 +207,9 @@ private:
         std::vector<Node*> all, work;
         std::unordered_set<Node*> seen;
         auto visit = [&](const Edge& edge) {
-            if (edge.node && seen.insert(edge.node.get()).second) work.push_back(edge.node.get());
+            if (edge.node && edge.node->sequence > options_.oldest && seen.insert(edge.node.get()).second) work.push_back(edge.node.get());
         };
-        for (const Edge& root : roots) visit(root);
+        for (const Edge& root : roots_) visit(root);
         while (!work.empty()) {
             Node* node = work.back();
             work.pop_back();
@@ -214,6 +224,15 @@ private:
     }
 
     bool is_needed(const Edge& edge) const { return needed_.contains(edge.node.get()) || node_inputs_.contains(edge.node.get()); }
+
+    uint64_t unneeded_edges(const Node& node) const {
+        uint64_t mask = 0;
+        for (size_t k = 0; k < node.edges.size() && k < 64; ++k) {
+            const Edge& edge = node.edges[k];
+            if (edge.node ? !is_needed(edge) : !leaf_inputs_.contains(edge.leaf.get())) mask |= uint64_t{1} << k;
+        }
+        return mask;
+    }
 
     void run_node(Node& node) {
         GradList grads;
@@ -235,7 +254,10 @@ private:
             kept.reset(grads.size());
             for (size_t i = 0; i < grads.size(); ++i) kept[i] = grads[i];
         }
-        if (any) apply(node, grads, out);
+        if (any) {
+            SkippingGuard guard{node, std::exchange(node.skipped, options_.has_inputs ? unneeded_edges(node) : 0)};
+            apply(node, grads, out);
+        }
         if (!options_.keep_graph) node.release_saved();
         if (has_after)
             for (auto& after : std::vector(node.extra->after)) after.hook->call(out, kept);
@@ -249,12 +271,15 @@ private:
     }
 
     void apply(Node& node, GradList& grads, GradList& out) {
+        RunningGuard guard(node);
         try {
             node.apply(grads, out);
         } catch (Error& error) {
             std::string line = node.line_text();
             if (!line.empty() && error.message.find("recorded at") == std::string::npos)
                 error.message += concat("\n  in ", node.name(), ", recorded at ", line);
+            bool was_written = error.message.find("modified by an inplace operation") != std::string::npos;
+            if (was_written && error.message.find("which is output") == std::string::npos) error.message += writer_text(node);
             throw;
         }
         if (grad_mode().anomaly && grad_mode().anomaly_check_nan) check_nan(node, out);
@@ -268,9 +293,43 @@ private:
             static const Op& any = find_op("any");
             Value arguments[3] = {total, Value(), box(false)}, results[1];
             call(any, arguments, results);
+            std::string parent = node.extra ? node.extra->parent : std::string();
             TAEDA_CHECK(!cpu::item(unbox_tensor(results[0])).to_bool(), "Function '", node.name(), "' returned nan values in its ", k,
-                        "th output.\n  recorded at ", node.line_text());
+                        "th output.\n  recorded at ", node.line_text(), parent.empty() ? "" : "\n  that in the backward of ", parent);
         }
+    }
+
+    struct SkippingGuard {
+        Node& node;
+        uint64_t outer;
+        ~SkippingGuard() { node.skipped = outer; }
+    };
+
+    // Nodes recorded in a backward remember whose it was, while anomaly detection is on.
+    struct RunningGuard {
+        explicit RunningGuard(const Node& node) : outer(grad_mode().running) {
+            if (grad_mode().anomaly) grad_mode().running = &node;
+        }
+        ~RunningGuard() { grad_mode().running = outer; }
+        const Node* outer;
+    };
+
+    // A node keeps a bare alias of its own result, which does not know who has written it: the graph does, if the write was recorded.
+    std::string writer_text(const Node& written) const {
+        std::unordered_set<const Node*> seen;
+        std::vector<const Node*> work;
+        for (const Edge& root : roots_)
+            if (root.node && seen.insert(root.node.get()).second) work.push_back(root.node.get());
+        while (!work.empty()) {
+            const Node* node = work.back();
+            work.pop_back();
+            for (const Edge& edge : node->edges) {
+                if (edge.node.get() == &written && node->is_write)
+                    return concat("\n  written by ", node->name(), ", recorded at ", node->line_text());
+                if (edge.node && seen.insert(edge.node.get()).second) work.push_back(edge.node.get());
+            }
+        }
+        return "";
     }
 
     void run_output_hooks(Node& node, GradList& grads) {
@@ -281,12 +340,12 @@ private:
         for (auto& entry : std::vector(node.extra->retained)) {
             if (!grads[entry.index].defined() || !options_.accumulate) continue;
             Tensor& grad = entry.record->grad;
-            grad = grad.defined() ? call_binary("add", grad, grads[entry.index]) : cpu::clone(grads[entry.index]);
+            grad = grad.defined() ? call_binary("add", grad, grads[entry.index]) : call_clone(grads[entry.index]);
         }
     }
 
     const BackwardOptions& options_;
-    const std::vector<Edge>& inputs_;
+    const std::vector<Edge>&roots_, &inputs_;
     TensorList captured_;
     std::priority_queue<Ptr<Node>, std::vector<Ptr<Node>>, YoungestLast> queue_;
     std::unordered_map<Node*, GradList> aside_;
@@ -304,14 +363,11 @@ void accumulate_grad(TensorImpl& leaf, const Tensor& grad) {
     Tensor& stored = need_record(self).grad;
     if (!stored.defined()) {
         // Taken over where nobody else holds it and its layout is the leaf's; a stored gradient must not change behind anybody's back.
-        bool ours = !grad_mode().enabled && grad.impl()->use_count() == 1 && grad.storage()->use_count() == 1 && !grad.impl()->autograd &&
-                    grad.strides() == self.strides();
+        bool ours = !grad_mode().enabled && !g_dual_levels && !grad.is_wrapped() && grad.impl()->use_count() == 1 && grad.storage()->use_count() == 1 &&
+                    !grad.impl()->autograd && grad.strides() == self.strides();
         if (ours) stored = grad;
-        else if (grad_mode().enabled) {
-            static const Op& clone = find_op("clone");
-            Value arguments[2] = {grad, Value()}, results[1];
-            call(clone, arguments, results);
-            stored = unbox_tensor(results[0]);
+        else if (grad_mode().enabled || g_dual_levels || grad.is_wrapped()) {
+            stored = call_clone(grad);
         } else {
             Tensor copy =
                 is_non_overlapping_and_dense(self.sizes(), self.strides()) ? empty_like(self) : empty(self.sizes(), self.dtype(), self.device());
@@ -320,7 +376,7 @@ void accumulate_grad(TensorImpl& leaf, const Tensor& grad) {
         }
         return;
     }
-    if (grad_mode().enabled) {
+    if (grad_mode().enabled || g_dual_levels || stored.is_wrapped() || grad.is_wrapped()) {
         stored = call_binary("add", stored, grad);
         return;
     }
@@ -339,8 +395,8 @@ TensorList run_backward(const std::vector<Edge>& roots, const TensorList& grads,
     } restore{outer};
     TensorList captured;
     {
-        Run run(inputs, options);
-        captured = run.go(roots, grads);
+        Run run(roots, inputs, options);
+        captured = run.go(grads);
     }
     for (size_t k = 0; k < callbacks.size(); ++k) callbacks[k]();
     return captured;

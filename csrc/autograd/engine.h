@@ -10,6 +10,7 @@ struct BackwardOptions {
     bool create_graph = false;
     bool accumulate = true;   // into .grad of the leaves; false: only collect `inputs`
     bool has_inputs = false;  // stop at `inputs`
+    uint64_t oldest = 0;      // nodes up to this sequence lead to none of `inputs`
 };
 
 // Runs from `roots` with `grads`. With inputs: the gradient of each, undefined where the graph does not reach it.

@@ -1,4 +1,5 @@
 // Writing into tensors that have a history: rebasing, and CopySlices for writes through a view.
+#include "autograd/forward.h"
 #include "autograd/op_node.h"
 #include "cpu/copy.h"
 #include "tensor/views.h"
@@ -25,7 +26,9 @@ struct CopySlices final : Node {
           function(std::move(written)) {
         edges[0] = edge_of(base);
         for (size_t k = 1; k < edges.size(); ++k) edges[k] = function->edges[k];
-        function->edges[0] = edges[0];
+        // Where the view took no part in recording, nothing flows back to what was overwritten.
+        if (function->edges[0].valid()) function->edges[0] = edges[0];
+        is_write = true;
         outputs.reset(1);
         outputs[0] = TensorMeta::of(base);
         base_strides = base.strides();
@@ -39,12 +42,12 @@ struct CopySlices final : Node {
         Tensor whole = base_like(g);
         Tensor part = call_view(whole);
         GradList given(1), inner(edges.size());
-        given[0] = grad_mode().enabled ? call_clone(part) : cpu::clone(part);
+        given[0] = through_operations() ? call_clone(part) : cpu::clone(part);
         function->apply(given, inner);
         for (size_t k = 1; k < edges.size(); ++k) out[k] = inner[k];
         if (!edges[0].valid()) return;
         Tensor replacement = inner[0].defined() ? inner[0] : cpu::zeros(part.sizes(), part.dtype(), part.device());
-        if (grad_mode().enabled) {
+        if (through_operations()) {
             static const Op& copy = find_op("copy_");
             Value arguments[3] = {part, replacement, box(false)}, results[1];
             call(copy, arguments, results);
@@ -67,6 +70,9 @@ struct CopySlices final : Node {
     Ptr<Node> function;
 
 private:
+    // Rather than through kernels: what is done is recorded, or has tangents.
+    static bool through_operations() { return grad_mode().enabled || g_dual_levels; }
+
     static Tensor call_clone(const Tensor& t) {
         static const Op& clone = find_op("clone");
         Value arguments[2] = {t, Value()}, results[1];
@@ -79,7 +85,7 @@ private:
         for (int64_t stride : base_strides) dense = dense && stride >= 0;
         TAEDA_CHECK(dense, "taeda cannot record a write into a view of a tensor whose memory overlaps or has gaps; write into a clone() instead");
         Tensor whole = empty_strided(g.sizes(), base_strides, g.dtype(), g.device());
-        if (!grad_mode().enabled) {
+        if (!through_operations()) {
             cpu::copy_into(whole, g);
             return whole;
         }
@@ -90,7 +96,7 @@ private:
     }
 
     Tensor call_view(const Tensor& whole) const {
-        if (!grad_mode().enabled) return views::as_strided(whole, sizes, strides, offset);
+        if (!through_operations()) return views::as_strided(whole, sizes, strides, offset);
         static const Op& as_strided = find_op("_as_strided");
         Value arguments[6] = {whole, sizes, strides, box(offset), whole.strides(), box(whole.offset())}, results[1];
         call(as_strided, arguments, results);

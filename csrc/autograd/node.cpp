@@ -1,10 +1,12 @@
 #include "autograd/node.h"
 
+#include "autograd/forward.h"
 #include "autograd/record.h"
 
 namespace taeda {
 
 HostSource g_host_source;
+thread_local std::unique_ptr<PackedTensor> (*t_pack_saved)(const Tensor& t) __attribute__((tls_model("initial-exec"))) = nullptr;
 
 namespace {
 
@@ -14,10 +16,16 @@ uint64_t g_hook_id = 0;
 
 }  // namespace
 
+uint64_t last_sequence() { return g_sequence; }
 uint64_t next_hook_id() { return ++g_hook_id; }
 
 Node::Node(size_t n_edges) : edges(n_edges), sequence(++g_sequence) {
     if (g_host_source.current) line = g_host_source.current();
+    if (const Node* parent = grad_mode().running) [[unlikely]] {
+        NodeExtra& rare = need_extra();
+        rare.parent = concat(parent->name(), ", recorded at ", parent->line_text());
+        if (parent->extra && !parent->extra->parent.empty()) rare.parent += "\n  that in the backward of " + parent->extra->parent;
+    }
 }
 
 Node::~Node() {
@@ -42,15 +50,43 @@ void Node::destroy(Node* node) noexcept {
 }
 
 void SavedTensor::save(const Tensor& t) {
-    tensor_ = t;
     version_ = t.version();
     result_index_ = -1;
+    if (t_pack_saved) [[unlikely]]
+        return pack(t);
+    tensor_ = t;
 }
 
 void SavedTensor::save_result(const Tensor& t, uint32_t index) {
-    tensor_ = alias(t);
     version_ = t.version();
     result_index_ = static_cast<int32_t>(index);
+    if (t_pack_saved) [[unlikely]]
+        return pack(t);
+    tensor_ = alias(t);
+    if (g_dual_levels) [[unlikely]]
+        share_tangents(tensor_, t);
+}
+
+void SavedTensor::pack(const Tensor& t) {
+    if (result_index_ < 0) {
+        Edge edge = edge_of(t);
+        GradModeGuard guard(false);
+        packed_ = t_pack_saved(alias(t));
+        packed_->edge = std::move(edge);
+    } else {
+        GradModeGuard guard(false);
+        packed_ = t_pack_saved(alias(t));
+    }
+    if (g_dual_levels) packed_->tangents = shared_tangents(t);
+}
+
+void SavedTensor::repack(const Node& owner, std::unique_ptr<PackedTensor> (*pack_with)(const Tensor& t)) {
+    TAEDA_CHECK(!packed_, "Calling register_hooks on a saved tensor whose hooks have already been registered.");
+    Tensor t = unpack(owner);
+    TAEDA_CHECK(t.defined(), "Calling register_hooks on a saved tensor with value None is forbidden");
+    PackSavedGuard guard(pack_with);
+    pack(tensor_);
+    tensor_ = Tensor();
 }
 
 namespace {
@@ -71,7 +107,43 @@ namespace {
 
 }  // namespace
 
+namespace {
+
+// Stands between a tensor that hooks gave back and the leaf whose value it has.
+struct PassNode final : Node {
+    explicit PassNode(const Edge& edge) : Node(1) {
+        edges[0] = edge;
+        outputs.reset(1);
+        outputs[0] = TensorMeta::of(Tensor(edge.leaf));
+    }
+    void apply(GradList& grads, GradList& out) override { out[0] = grads[0]; }
+    void release_saved() override {}
+    const char* name() const override { return "SavedTensorBackward0"; }
+};
+
+}  // namespace
+
+Tensor SavedTensor::unpack_hooked(const Node& owner) const {
+    Tensor plain;
+    {
+        GradModeGuard guard(false);
+        plain = packed_->unpack();
+    }
+    Tensor t = alias(plain);
+    if (packed_->tangents) need_record(t).tangents = packed_->tangents;
+    const Edge& edge = packed_->edge;
+    if (edge.node) set_history(t, edge.node, edge.index);
+    else if (edge.leaf) set_history(t, Ptr<Node>::adopt(new PassNode(edge)), 0);
+    else if (result_index_ >= 0 && grad_mode().enabled)
+        set_history(t, Ptr<Node>::share(const_cast<Node*>(&owner)), static_cast<uint32_t>(result_index_));
+    return t;
+}
+
+bool SavedTensor::has_tangent() const { return packed_ ? packed_->tangents && !packed_->tangents->empty() : taeda::has_tangent(tensor_); }
+
 Tensor SavedTensor::unpack(const Node& owner) const {
+    if (packed_) [[unlikely]]
+        return unpack_hooked(owner);
     if (!tensor_.defined()) {
         if (!owner.is_released) return Tensor();
         std::string line = owner.line_text();
@@ -84,6 +156,8 @@ Tensor SavedTensor::unpack(const Node& owner) const {
     if (tensor_.version() != version_) fail_modified(owner, tensor_, version_);
     if (result_index_ < 0 || !grad_mode().enabled) return tensor_;
     Tensor with_history = alias(tensor_);
+    if (g_dual_levels) [[unlikely]]
+        share_tangents(with_history, tensor_);
     set_history(with_history, Ptr<Node>::share(const_cast<Node*>(&owner)), static_cast<uint32_t>(result_index_));
     return with_history;
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/inline_list.h"
@@ -15,6 +16,8 @@
 namespace taeda {
 
 struct Node;
+struct Tangent;  // autograd/forward.h
+using TangentList = std::vector<Tangent>;
 using GradList = InlineList<Tensor, 2>;
 
 struct Edge {
@@ -31,7 +34,7 @@ struct TensorMeta {
     DType dtype = DType::Float32;
     Device device;
 
-    static TensorMeta of(const Tensor& t) { return {t.sizes(), t.dtype(), t.device()}; }
+    static TensorMeta of(const Tensor& t) { return {t.sizes(), t.dtype(), t.visible_device()}; }
 };
 
 // The place in the user's program that recorded a node; made and read by the binding layer.
@@ -74,6 +77,8 @@ struct NodeExtra {
     };
     std::vector<OutputHook> output_hooks;
     std::vector<Retained> retained;
+    std::shared_ptr<void> host_data;  // what the host language keeps with the node
+    std::string parent;               // with anomaly detection: the node in whose backward this one was recorded
     std::vector<Registered<NodeHook>> before, after;
 };
 
@@ -101,15 +106,40 @@ struct Node : RefCounted {
     uint64_t sequence;
     SourceLine line;
     bool is_released = false;
+    bool is_write = false;  // recorded an in-place operation
     std::unique_ptr<NodeExtra> extra;
     void* host_object = nullptr;  // the Python view of this node, borrowed
 
     // Scratch of the run in progress (see engine.cpp).
     void* run = nullptr;
     GradList pending;
+    uint64_t skipped = 0;  // bit k: nobody wants the gradient of edge k
+    bool is_wanted(size_t edge) const { return edges[edge].valid() && !(edge < 64 && (skipped >> edge & 1)); }
 };
 
 uint64_t next_hook_id();
+uint64_t last_sequence();  // of the youngest node
+
+// A saved tensor in the keeping of the program's own hooks, and the tensor's place in the graph, which hooks know nothing of.
+struct PackedTensor {
+    virtual ~PackedTensor() = default;
+    virtual Tensor unpack() = 0;  // without history
+
+    Edge edge;
+    std::shared_ptr<TangentList> tangents;
+};
+// What tensors saved in this thread are packed with; null: they are kept as they are.
+extern thread_local std::unique_ptr<PackedTensor> (*t_pack_saved)(const Tensor& t) __attribute__((tls_model("initial-exec")));
+
+class PackSavedGuard {
+public:
+    explicit PackSavedGuard(decltype(t_pack_saved) pack) : outer_(std::exchange(t_pack_saved, pack)) {}
+    ~PackSavedGuard() { t_pack_saved = outer_; }
+    PackSavedGuard(const PackSavedGuard&) = delete;
+
+private:
+    decltype(t_pack_saved) outer_;
+};
 
 // A tensor that a node keeps for its backward.
 class SavedTensor {
@@ -119,12 +149,23 @@ public:
     void save_result(const Tensor& t, uint32_t index);
     // Checks that nobody has written the tensor since; with grad mode on, a saved result gets its history back.
     Tensor unpack(const Node& owner) const;
-    void reset() { tensor_ = Tensor(); }
-    bool defined() const { return tensor_.defined(); }
-    const Tensor& peek() const { return tensor_; }
+    void reset() {
+        tensor_ = Tensor();
+        packed_.reset();
+    }
+    bool defined() const { return tensor_.defined() || packed_; }
+    const Tensor& peek() const { return tensor_; }  // undefined where it is packed
+    bool has_tangent() const;
+    bool is_result() const { return result_index_ >= 0; }
+    // Repacks what is there with hooks of its own.
+    void repack(const Node& owner, std::unique_ptr<PackedTensor> (*pack)(const Tensor& t));
 
 private:
+    void pack(const Tensor& t);
+    Tensor unpack_hooked(const Node& owner) const;
+
     Tensor tensor_;
+    std::unique_ptr<PackedTensor> packed_;
     uint32_t version_ = 0;
     int32_t result_index_ = -1;
 };

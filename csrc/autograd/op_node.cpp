@@ -1,6 +1,7 @@
 #include "autograd/op_node.h"
 
 #include "autograd/compose.h"
+#include "autograd/forward.h"
 #include "cpu/copy.h"
 #include "dispatch/pointwise_call.h"
 
@@ -122,16 +123,18 @@ size_t OpNode::n_edges_of(int argument) const {
 bool OpNode::needs(int argument) const {
     size_t first = first_edge(argument), n = n_edges_of(argument);
     for (size_t i = 0; i < n; ++i)
-        if (edges[first + i].valid()) return true;
+        if (wanted ? (*wanted)[first + i] : is_wanted(first + i)) return true;
     return false;
 }
 
 void OpNode::apply(GradList& grads, GradList& out) {
     TensorList given(grads.begin(), grads.end());
+    grads_given = 0;
+    for (size_t k = 0; k < given.size() && k < 64; ++k) grads_given |= uint64_t{given[k].defined()} << k;
     for (size_t k = 0; k < given.size(); ++k)
         if (!given[k].defined() && is_inexact(outputs[k].dtype)) given[k] = cpu::zeros(outputs[k].sizes, outputs[k].dtype, outputs[k].device);
     std::vector<bool> needed(edges.size());
-    for (size_t i = 0; i < edges.size(); ++i) needed[i] = edges[i].valid();
+    for (size_t i = 0; i < edges.size(); ++i) needed[i] = is_wanted(i);
     TensorList made(edges.size());
     op->vjp(*this, given, needed, made);
     for (size_t i = 0; i < made.size(); ++i) out[i] = std::move(made[i]);
@@ -142,21 +145,47 @@ void OpNode::release_saved() {
     is_released = true;
 }
 
+namespace {
+
+// Whether the gradient is g itself: in the row, or because the attribute that it would be multiplied with is one.
+bool is_identity(const Op& op, size_t input, const Value* arguments) {
+    const cpu::PointwiseGrad& grad = op.pointwise->grads[input];
+    if (grad.kind != cpu::GradKind::Loop) return true;
+    if (grad.unit_attribute < 0) return false;
+    const auto* scalar = std::get_if<Scalar>(&arguments[op.pointwise->forward.n_inputs + static_cast<size_t>(grad.unit_attribute)]);
+    return scalar && scalar->to_complex() == std::complex<double>(1);
+}
+
+}  // namespace
+
 PointwiseNode::PointwiseNode(const Op& op, const Value* arguments, const Tensor& result) : Node(op.pointwise->forward.n_inputs), op(&op) {
     const cpu::PointwiseOp& pointwise = *op.pointwise;
     size_t n = pointwise.forward.n_inputs;
     slots.reset(n + 1);
+    uint32_t inputs = 0;
+    bool saves_result = false, reads_attributes = false;
     for (size_t k = 0; k < n; ++k) {
-        if (const auto* t = std::get_if<Tensor>(&arguments[k])) {
-            if (pointwise.grads[k].kind != cpu::GradKind::None) edges[k] = edge_of(*t);
-            if (pointwise.saves_inputs >> k & 1) slots[k].tensor.save(*t);
-        } else {
+        const auto* t = std::get_if<Tensor>(&arguments[k]);
+        if (!t) {
             slots[k].number = unbox_scalar(arguments[k]);
             slots[k].is_number = true;
+            continue;
+        }
+        const cpu::PointwiseGrad& grad = pointwise.grads[k];
+        if (grad.kind == cpu::GradKind::None) continue;
+        edges[k] = edge_of(*t);
+        if (!edges[k].valid() || is_identity(op, k, arguments)) continue;
+        // Only what the wanted gradients read is kept.
+        reads_attributes = true;
+        for (size_t i = 0; i < grad.n_reads; ++i) {
+            if (grad.reads[i] == cpu::kReadsResult) saves_result = true;
+            else if (grad.reads[i] != cpu::kReadsGrad) inputs |= 1u << grad.reads[i];
         }
     }
-    if (pointwise.saves_result) slots[n].tensor.save_result(result, 0);
-    if (pointwise.forward.n_attributes) {
+    for (size_t k = 0; k < n; ++k)
+        if (inputs >> k & 1 && !slots[k].is_number) slots[k].tensor.save(std::get<Tensor>(arguments[k]));
+    if (saves_result) slots[n].tensor.save_result(result, 0);
+    if (pointwise.forward.n_attributes && reads_attributes) {
         attributes = std::make_unique<cpu::Attributes>();
         *attributes = PointwiseCall(pointwise, arguments).attributes;
     }
@@ -166,7 +195,24 @@ PointwiseNode::PointwiseNode(const Op& op, const Value* arguments, const Tensor&
 
 void PointwiseNode::apply(GradList& grads, GradList& out) {
     for (size_t k = 0; k < edges.size(); ++k)
-        if (edges[k].valid()) out[k] = gradient_of(k, grads[0]);
+        if (is_wanted(k)) out[k] = gradient_of(k, grads[0]);
+}
+
+// Wrapped tensors have no data for a fused loop: their gradients run through the operations.
+bool PointwiseNode::reads_wrapped(const Tensor& g) const {
+    if (g_n_wrapped.load(std::memory_order_relaxed) == 0) [[likely]]
+        return false;
+    if (g.is_wrapped()) return true;
+    for (const Slot& slot : slots)
+        if (slot.tensor.defined() && slot.tensor.peek().is_wrapped()) return true;
+    return false;
+}
+
+bool PointwiseNode::reads_dual(const Tensor& g) const {
+    if (has_tangent(g)) return true;
+    for (const Slot& slot : slots)
+        if (slot.tensor.has_tangent()) return true;
+    return false;
 }
 
 Tensor PointwiseNode::gradient_of(size_t input, const Tensor& g) {
@@ -174,15 +220,18 @@ Tensor PointwiseNode::gradient_of(size_t input, const Tensor& g) {
     static const cpu::Attributes kNoAttributes{};
     const cpu::Attributes& given = attributes ? *attributes : kNoAttributes;
     const size_t n = op->pointwise->forward.n_inputs;
-    if (grad.kind == cpu::GradKind::PassThrough) return g;
-    if (grad.kind == cpu::GradKind::Zero) return cpu::zeros(g.sizes(), g.dtype(), g.device());
-    if (grad_mode().enabled) {
+    if (grad.kind == cpu::GradKind::PassThrough || (grad.unit_attribute >= 0 && !attributes)) return g;
+    if (grad.kind == cpu::GradKind::Zero) return cpu::zeros(g.sizes(), g.dtype(), g.visible_device());
+    if (grad_mode().enabled || reads_wrapped(g) || (g_dual_levels && reads_dual(g))) {
         Value inputs[cpu::kMaxPointwiseInputs];
-        for (size_t k = 0; k < n; ++k) {
+        Tensor result;
+        for (size_t k = 0; k < n; ++k)
             if (slots[k].is_number) inputs[k] = slots[k].number;
-            else if (op->pointwise->saves_inputs >> k & 1) inputs[k] = slots[k].tensor.unpack(*this);
+        for (size_t i = 0; i < grad.n_reads; ++i) {
+            uint8_t read = grad.reads[i];
+            if (read == cpu::kReadsResult) result = slots[n].tensor.unpack(*this);
+            else if (read != cpu::kReadsGrad && !slots[read].is_number) inputs[read] = slots[read].tensor.unpack(*this);
         }
-        Tensor result = op->pointwise->saves_result ? slots[n].tensor.unpack(*this) : Tensor();
         return pointwise_compose(op->pointwise->index, static_cast<int>(input))(g, inputs, result, given);
     }
     cpu::Operand operands[cpu::kMaxPointwiseInputs];

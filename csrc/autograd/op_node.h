@@ -20,6 +20,10 @@ struct OpNode final : Node {
     const Value& value(int argument) const { return values[static_cast<size_t>(argument)]; }
     const TensorMeta& meta(int argument) const { return metas[static_cast<size_t>(argument)]; }
     bool needs(int argument) const;  // some tensor of this argument wants a gradient
+    // What a gradient is computed for where that is not what the edges say (forward mode asks for the inputs with tangents).
+    const std::vector<bool>* wanted = nullptr;
+    // The place in `saved` of argument or (from n arguments on) result `k`, and how many tensors it has.
+    std::pair<size_t, size_t> saved_range(size_t k) const { return {slots[k], slot_counts[k]}; }
     size_t first_edge(int argument) const { return first_edges[static_cast<size_t>(argument)]; }
     size_t n_edges_of(int argument) const;
     // The sizes along `dim` of the tensors of a list; -1 for an empty one-dimensional tensor, which may stand anywhere.
@@ -33,7 +37,10 @@ struct OpNode final : Node {
     std::vector<SavedTensor> saved;
     std::vector<uint32_t> slots;  // argument, then result -> its first place in `saved`
     std::vector<uint32_t> slot_counts;
-    std::vector<uint32_t> first_edges;  // argument -> its first edge
+    std::vector<uint32_t> first_edges;    // argument -> its first edge
+    uint64_t grads_given = ~uint64_t{0};  // bit k: a gradient of result k arrived; zeros stand in for the others
+
+    bool has_grad(int k) const { return grads_given >> k & 1; }
 
 private:
     size_t slot_of(int argument) const { return slots[static_cast<size_t>(argument)]; }
@@ -57,6 +64,8 @@ struct PointwiseNode final : Node {
 
 private:
     Tensor gradient_of(size_t input, const Tensor& g);
+    bool reads_wrapped(const Tensor& g) const;
+    bool reads_dual(const Tensor& g) const;
 };
 
 }  // namespace taeda

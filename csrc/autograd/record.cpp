@@ -1,5 +1,6 @@
 #include "autograd/record.h"
 
+#include "autograd/forward.h"
 #include "autograd/op_node.h"
 
 namespace taeda {
@@ -20,6 +21,8 @@ void renew_view(const Tensor& t) {
     const Tensor& base = record.view->base;
     record.view->version = t.version();
     if (!requires_grad(base) || record.view->origin == ViewOrigin::OtherDtype) return;
+    TAEDA_CHECK_KIND(NotImplemented, !t.is_wrapped(),
+                     "taeda cannot follow a write into the base of this view inside vmap; take the view after the write");
     GradModeGuard guard(true);
     record.grad_fn = make_as_strided_node(base, t);
     record.output_index = 0;
@@ -109,6 +112,7 @@ void mark_view(const Tensor& view, const Tensor& of, const Op* op, ViewOrigin or
     // A view of a view that may not be written may not be written either.
     if (parent_is_view && origin == ViewOrigin::Normal) origin = parent->view->origin;
     record.view = std::make_unique<ViewInfo>(ViewInfo{parent_is_view ? parent->view->base : of, view.version(), origin, op});
+    if (parent_is_view) record.view->forward_base = parent->view->is_forward_root ? of : parent->view->forward_base;
 }
 
 void check_inplace(const Tensor& self) {
@@ -178,6 +182,7 @@ void record(const Op& op, const Value* arguments, Value* results, bool in_place)
         const Tensor& out = unbox_tensor(results[0]);
         if (!is_inexact(out.dtype())) return;  // a comparison, say
         auto node = Ptr<Node>::adopt(new PointwiseNode(op, arguments, out));
+        node->is_write = in_place;
         in_place ? rebase_history(out, node) : set_history(out, node, 0);
         return;
     }
@@ -185,6 +190,7 @@ void record(const Op& op, const Value* arguments, Value* results, bool in_place)
     const auto* self = std::get_if<Tensor>(&arguments[0]);
     if (!in_place && first && self && first->is_same(*self)) return;  // contiguous() of a contiguous tensor
     auto node = Ptr<Node>::adopt(new OpNode(op, arguments, results));
+    node->is_write = in_place;
     uint32_t index = 0;
     for (size_t k = 0; k < op.result_names.size(); ++k) {
         bool differentiable = op.differentiable_results >> k & 1;
@@ -196,6 +202,8 @@ void record(const Op& op, const Value* arguments, Value* results, bool in_place)
                 if (differentiable && t.defined() && is_inexact(t.dtype())) set_history(t, node, index);
                 ++index;
             }
+        } else {
+            ++index;  // an undefined tensor has a place among the results too
         }
     }
 }
@@ -227,12 +235,14 @@ void adopt_history(const Tensor& copy, const Tensor& original) {
 }
 
 bool grad_enabled() { return grad_mode().enabled; }
+bool is_known_view(const Tensor& t) { return t.impl()->autograd && t.impl()->autograd->view; }
 
 }  // namespace
 
 void install_recorder() {
-    g_recorder = {wants, check_inplace_call, record, record_view, adopt_history, grad_enabled};
+    g_recorder = {wants, check_inplace_call, record, record_view, adopt_history, grad_enabled, is_known_view};
     g_destroy_autograd_record = destroy_record;
+    install_forward_mode();
 }
 
 }  // namespace taeda

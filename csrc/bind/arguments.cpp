@@ -231,6 +231,12 @@ std::string position_text(const Op& op, size_t k, PyObject* object, bool by_name
                   type_words(argument), ", not ", Py_TYPE(object)->tp_name);
 }
 
+// Two numbers where one of the operands must be a tensor.
+bool are_two_numbers(const Op& op, const Value* values) {
+    return op.arguments[0].type == ArgType::Operand && op.arguments[1].type == ArgType::Operand && !op.numbers_alone &&
+           std::holds_alternative<Scalar>(values[0]) && std::holds_alternative<Scalar>(values[1]);
+}
+
 }  // namespace
 
 bool parse_call(const Op& op, const PyCall& call, ParsedCall& parsed, std::string* problem) {
@@ -302,6 +308,12 @@ bool parse_call(const Op& op, const PyCall& call, ParsedCall& parsed, std::strin
             continue;
         }
         if (problem) *problem = concat(op.name, "() missing 1 required positional arguments: \"", argument.name, "\"");
+        return false;
+    }
+    if (n >= 2 && are_two_numbers(op, parsed.values.data())) [[unlikely]] {
+        if (problem)
+            *problem = concat(op.name, "() received an invalid combination of arguments - got ", given_types(call, 0), ", but '", op.arguments[0].name,
+                              "' or '", op.arguments[1].name, "' must be a Tensor");
         return false;
     }
     return true;

@@ -117,6 +117,12 @@ int set_part(PyObject* self, PyObject* value, void* key) {
     return status;
 }
 
+// What only a wrapper can be: False without one.
+PyObject* has_wrapper_flag(PyObject* self, void* name) {
+    void* wrapper = reinterpret_cast<PyTensor*>(self)->impl->wrapper;
+    return wrapper ? PyObject_GetAttrString(static_cast<PyObject*>(wrapper), static_cast<const char*>(name)) : Py_NewRef(Py_False);
+}
+
 #define TAEDA_GET(expression)                \
     [](PyObject* self, void*) -> PyObject* { \
         return guarded([&]() -> PyObject* {  \
@@ -130,14 +136,14 @@ int set_part(PyObject* self, PyObject* value, void* key) {
 PyGetSetDef g_tensor_getset[] = {
     {"shape", get_shape, nullptr, "The size of each dimension.", nullptr},
     {"dtype", TAEDA_GET(wrap_dtype(t.dtype())), nullptr, "The element type.", nullptr},
-    {"device", TAEDA_GET(wrap_device(t.device())), nullptr, "Where the memory is.", nullptr},
+    {"device", TAEDA_GET(wrap_device(t.visible_device())), nullptr, "Where the memory is.", nullptr},
     {"layout",
-     [](PyObject*, void*) -> PyObject* {
-         PyObject* l = strided_layout();
-         Py_INCREF(l);
-         return l;
+     [](PyObject* self, void*) -> PyObject* {
+         if (void* wrapper = reinterpret_cast<PyTensor*>(self)->impl->wrapper)
+             return PyObject_GetAttrString(static_cast<PyObject*>(wrapper), "layout");
+         return Py_NewRef(strided_layout());
      },
-     nullptr, "Always strided.", nullptr},
+     nullptr, "How its elements are laid out: strided, or sparse_coo, sparse_csr ...", nullptr},
     {"ndim", TAEDA_GET(PyLong_FromLongLong(t.dim())), nullptr, "The number of dimensions.", nullptr},
     {"itemsize", TAEDA_GET(PyLong_FromSize_t(t.item_size())), nullptr, "Bytes of one element.", nullptr},
     {"nbytes", TAEDA_GET(PyLong_FromSize_t(t.n_bytes())), nullptr, "Bytes of all elements.", nullptr},
@@ -159,13 +165,13 @@ PyGetSetDef g_tensor_getset[] = {
     {"mH", [](PyObject* self, void*) { return transposed(self, "mH", true, true); }, nullptr, "The conjugate of mT.", nullptr},
     {"real", [](PyObject* self, void*) { return get_op(self, "real"); }, set_part, "The real part, a view.", const_cast<char*>("real")},
     {"imag", [](PyObject* self, void*) { return get_op(self, "imag"); }, set_part, "The imaginary part, a view.", const_cast<char*>("imag")},
-    {"is_cpu", TAEDA_GET(PyBool_FromLong(t.device().is_cpu())), nullptr, "Whether it is on the cpu.", nullptr},
-    {"is_meta", TAEDA_GET(PyBool_FromLong(t.is_meta())), nullptr, "Whether it has no data.", nullptr},
+    {"is_cpu", TAEDA_GET(PyBool_FromLong(t.visible_device().is_cpu())), nullptr, "Whether it is on the cpu.", nullptr},
+    {"is_meta", TAEDA_GET(PyBool_FromLong(t.visible_device().is_meta())), nullptr, "Whether it has no data.", nullptr},
     {"is_cuda", TAEDA_GET(PyBool_FromLong(0)), nullptr, "False.", nullptr},
-    {"is_sparse", TAEDA_GET(PyBool_FromLong(0)), nullptr, "False.", nullptr},
-    {"is_sparse_csr", TAEDA_GET(PyBool_FromLong(0)), nullptr, "False.", nullptr},
+    {"is_sparse", has_wrapper_flag, nullptr, "Whether its layout is sparse_coo.", const_cast<char*>("is_sparse")},
+    {"is_sparse_csr", has_wrapper_flag, nullptr, "Whether its layout is sparse_csr.", const_cast<char*>("is_sparse_csr")},
     {"is_quantized", TAEDA_GET(PyBool_FromLong(0)), nullptr, "False.", nullptr},
-    {"is_nested", TAEDA_GET(PyBool_FromLong(0)), nullptr, "False.", nullptr},
+    {"is_nested", has_wrapper_flag, nullptr, "Whether it is a nested tensor.", const_cast<char*>("is_nested")},
     {"is_mkldnn", TAEDA_GET(PyBool_FromLong(0)), nullptr, "False.", nullptr},
     {"is_mps", TAEDA_GET(PyBool_FromLong(0)), nullptr, "False.", nullptr},
     {"is_xpu", TAEDA_GET(PyBool_FromLong(0)), nullptr, "False.", nullptr},
@@ -216,12 +222,16 @@ PyObject* method_item(PyObject* self, PyObject*) {
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(self);
         TAEDA_CHECK(t.numel() == 1, "a Tensor with ", t.numel(), " elements cannot be converted to Scalar");
+        if (t.is_wrapped()) return ask_wrapper(t, "item");
         TAEDA_CHECK(!t.is_meta(), "Tensor.item() cannot be called on meta tensors");
         return checked(wrap_scalar(cpu::item(t)));
     });
 }
 PyObject* method_tolist(PyObject* self, PyObject*) {
-    return guarded([&] { return to_list(tensor_of(self)); });
+    return guarded([&] {
+        Tensor t = tensor_of(self);
+        return t.is_wrapped() ? ask_wrapper(t, "tolist") : to_list(t);
+    });
 }
 PyObject* method_requires_grad_(PyObject* self, PyObject* args, PyObject* kwargs) {
     static const char* names[] = {"requires_grad", nullptr};

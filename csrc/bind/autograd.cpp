@@ -1,7 +1,9 @@
 // Autograd as Python sees it: modes, nodes, hooks, backward.
+#include <cstring>
 #include <unordered_map>
 
 #include "autograd/engine.h"
+#include "bind/graph.h"
 #include "bind/pyframe.h"
 #include "bind/python.h"
 
@@ -93,6 +95,15 @@ void node_dealloc(PyObject* object) {
 
 Node* checked_node(PyObject* object) { return reinterpret_cast<PyNode*>(object)->node; }
 
+PyObject* node_get_attribute(PyObject* object, PyObject* name) {
+    return guarded([&]() -> PyObject* {
+        const char* text = PyUnicode_AsUTF8(name);
+        if (text && (!strncmp(text, "_saved_", 7) || !strncmp(text, "_raw_saved_", 11)))
+            if (PyObject* value = saved_attribute(checked_node(object), text)) return value;
+        return PyObject_GenericGetAttr(object, name);
+    });
+}
+
 // One Python type for each name, so that type(t.grad_fn).__name__ reads as in PyTorch.
 PyTypeObject* node_type(const char* name) {
     static auto* types = new std::unordered_map<std::string, PyTypeObject*>;
@@ -107,22 +118,11 @@ PyTypeObject* node_type(const char* name) {
     return type;
 }
 
-PyObject* wrap_edge(const Edge& edge) {
-    if (edge.node) return Py_BuildValue("(NI)", wrap_node(edge.node), edge.index);
-    if (!edge.leaf) return Py_BuildValue("(Oi)", Py_None, 0);
-    auto* accumulate = PyObject_New(PyAccumulate, g_accumulate_type);
-    if (!accumulate) throw_python_error();
-    accumulate->variable = wrap(Tensor(edge.leaf));
-    return Py_BuildValue("(Ni)", accumulate, 0);
-}
-
 PyObject* node_next_functions(PyObject* self, void*) {
-    return guarded([&]() -> PyObject* {
-        Node* node = checked_node(self);
-        PyObject* tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(node->edges.size())));
-        for (size_t k = 0; k < node->edges.size(); ++k) PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(k), checked(wrap_edge(node->edges[k])));
-        return tuple;
-    });
+    return guarded([&]() -> PyObject* { return next_functions(*checked_node(self)); });
+}
+PyObject* node_metadata_of(PyObject* self, void*) {
+    return guarded([&]() -> PyObject* { return node_metadata(*checked_node(self)); });
 }
 PyObject* node_name(PyObject* self, PyObject*) { return PyUnicode_FromString(checked_node(self)->name()); }
 PyObject* node_line(PyObject* self, void*) {
@@ -130,22 +130,12 @@ PyObject* node_line(PyObject* self, void*) {
 }
 PyObject* node_sequence(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong(checked_node(self)->sequence); }
 
-PyObject* node_add_hook(PyObject* self, PyObject* function, bool after) {
-    return guarded([&]() -> PyObject* {
-        NodeExtra& extra = checked_node(self)->need_extra();
-        uint64_t id = next_hook_id();
-        (after ? extra.after : extra.before).push_back({id, std::make_shared<PyNodeHook>(nb::borrow(function), after)});
-        nb::object handle_type = nb::module_::import_("taeda.utils.hooks").attr("CoreHookHandle");
-        nb::object remove = nb::cpp_function([node = Ptr<Node>::share(checked_node(self)), id, after] {
-            if (!node->extra) return;
-            auto& list = after ? node->extra->after : node->extra->before;
-            std::erase_if(list, [&](auto& entry) { return entry.id == id; });
-        });
-        return handle_type(remove).release().ptr();
-    });
+PyObject* node_register_hook(PyObject* self, PyObject* function) {
+    return guarded([&]() -> PyObject* { return add_node_hook(Ptr<Node>::share(checked_node(self)), function, true); });
 }
-PyObject* node_register_hook(PyObject* self, PyObject* function) { return node_add_hook(self, function, true); }
-PyObject* node_register_prehook(PyObject* self, PyObject* function) { return node_add_hook(self, function, false); }
+PyObject* node_register_prehook(PyObject* self, PyObject* function) {
+    return guarded([&]() -> PyObject* { return add_node_hook(Ptr<Node>::share(checked_node(self)), function, false); });
+}
 
 PyMethodDef g_node_methods[] = {
     {"name", node_name, METH_NOARGS, "The name of the node, such as 'MulBackward0'."},
@@ -155,10 +145,19 @@ PyMethodDef g_node_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 PyGetSetDef g_node_getset[] = {
+    {"metadata", node_metadata_of, nullptr, "A dict that belongs to the node, for whatever is to be noted with it.", nullptr},
     {"next_functions", node_next_functions, nullptr, "The nodes of the inputs, with the number of the result each took.", nullptr},
     {"recorded_at", node_line, nullptr, "The line of the program that recorded the node: 'train.py:12, in forward'.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
+
+nb::object add_leaf_hook(const Tensor& leaf, std::shared_ptr<GradHook> hook, AutogradRecord::When when) {
+    uint64_t id = next_hook_id();
+    need_record(leaf).hooks.push_back({id, std::move(hook), when});
+    nb::object handle_type = nb::module_::import_("taeda.utils.hooks").attr("CoreHookHandle");
+    Tensor plain = leaf;
+    return handle_type(nb::cpp_function([plain, id] { std::erase_if(need_record(plain).hooks, [&](auto& entry) { return entry.id == id; }); }));
+}
 
 void accumulate_dealloc(PyObject* object) {
     PyTypeObject* type = Py_TYPE(object);
@@ -173,7 +172,39 @@ PyObject* accumulate_eq(PyObject* a, PyObject* b, int operation) {
     return PyBool_FromLong(same == (operation == Py_EQ));
 }
 Py_hash_t accumulate_hash(PyObject* a) { return _Py_HashPointer(reinterpret_cast<PyAccumulate*>(a)->variable); }
-PyMethodDef g_accumulate_methods[] = {{"name", accumulate_name, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+
+// A node's hook at a leaf: it gets tuples of one gradient, and an empty tuple for the inputs that a leaf does not have.
+struct PyLeafHook final : GradHook {
+    PyLeafHook(nb::object f, bool after) : function(std::move(f)), after(after) {}
+    Tensor call(const Tensor& grad) override {
+        nb::object grads = nb::make_tuple(nb::steal(wrap(grad)));
+        if (after) {
+            function(nb::tuple(), grads);
+            return Tensor();
+        }
+        nb::object result = function(grads);
+        if (result.is_none()) return Tensor();
+        nb::object item = is_tensor(result.ptr()) ? result : nb::object(result[0]);
+        return item.is_none() ? Tensor() : tensor_of(item.ptr());
+    }
+    nb::object function;
+    bool after;
+};
+PyObject* accumulate_add_hook(PyObject* self, PyObject* function, bool after) {
+    return guarded([&]() -> PyObject* {
+        Tensor leaf = tensor_of(reinterpret_cast<PyAccumulate*>(self)->variable);
+        auto hook = std::make_shared<PyLeafHook>(nb::borrow(function), after);
+        return add_leaf_hook(leaf, hook, after ? AutogradRecord::When::NodeDone : AutogradRecord::When::Gradient).release().ptr();
+    });
+}
+PyObject* accumulate_register_hook(PyObject* self, PyObject* function) { return accumulate_add_hook(self, function, true); }
+PyObject* accumulate_register_prehook(PyObject* self, PyObject* function) { return accumulate_add_hook(self, function, false); }
+PyMethodDef g_accumulate_methods[] = {
+    {"name", accumulate_name, METH_NOARGS, "The name of the node."},
+    {"register_hook", accumulate_register_hook, METH_O, "Calls hook((), grad_outputs) when the leaf has its gradient; returns a handle."},
+    {"register_prehook", accumulate_register_prehook, METH_O, "Calls hook(grad_outputs) before the leaf gets its gradient; returns a handle."},
+    {nullptr, nullptr, 0, nullptr},
+};
 PyMemberDef g_accumulate_members[] = {
     {"variable", T_OBJECT, offsetof(PyAccumulate, variable), READONLY, "The leaf."},
     {nullptr, 0, 0, 0, nullptr},
@@ -186,6 +217,7 @@ PyGetSetDef g_accumulate_getset[] = {
 void init_node_types(nb::module_& m) {
     PyType_Slot slots[] = {
         {Py_tp_dealloc, reinterpret_cast<void*>(node_dealloc)},
+        {Py_tp_getattro, reinterpret_cast<void*>(node_get_attribute)},
         {Py_tp_methods, g_node_methods},
         {Py_tp_getset, g_node_getset},
         {0, nullptr},
@@ -267,18 +299,16 @@ nb::object tensor_register_hook(nb::handle self, nb::object function, bool after
     Tensor t = tensor_of(self.ptr());
     TAEDA_CHECK(requires_grad(t), "cannot register a hook on a tensor that doesn't require gradient");
     auto hook = std::make_shared<PyGradHook>(function);
-    uint64_t id = next_hook_id();
-    nb::object handle_type = nb::module_::import_("taeda.utils.hooks").attr("CoreHookHandle");
     Ptr<Node> node = grad_fn(t);
     TAEDA_CHECK(!(after_accumulation && node), "post accumulate grad hooks cannot be registered on non-leaf tensors");
     if (node) {
+        uint64_t id = next_hook_id();
+        nb::object handle_type = nb::module_::import_("taeda.utils.hooks").attr("CoreHookHandle");
         node->need_extra().output_hooks.push_back({t.impl()->autograd->output_index, id, hook});
         return handle_type(
             nb::cpp_function([node, id] { std::erase_if(node->need_extra().output_hooks, [&](auto& entry) { return entry.id == id; }); }));
     }
-    need_record(t).hooks.push_back({id, hook, after_accumulation});
-    Tensor plain = t;
-    return handle_type(nb::cpp_function([plain, id] { std::erase_if(need_record(plain).hooks, [&](auto& entry) { return entry.id == id; }); }));
+    return add_leaf_hook(t, hook, after_accumulation ? AutogradRecord::When::Accumulated : AutogradRecord::When::Gradient);
 }
 
 void tensor_retain_grad(nb::handle self) {
@@ -291,6 +321,47 @@ void tensor_retain_grad(nb::handle self) {
 }
 
 }  // namespace
+
+PyObject* wrap_edge(const Edge& edge) {
+    if (edge.node) return Py_BuildValue("(NI)", wrap_node(edge.node), edge.index);
+    if (!edge.leaf) return Py_BuildValue("(Oi)", Py_None, 0);
+    auto* accumulate = PyObject_New(PyAccumulate, g_accumulate_type);
+    if (!accumulate) throw_python_error();
+    accumulate->variable = wrap(Tensor(edge.leaf));
+    return Py_BuildValue("(Ni)", accumulate, 0);
+}
+
+PyObject* next_functions(const Node& node) {
+    PyObject* tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(node.edges.size())));
+    for (size_t k = 0; k < node.edges.size(); ++k) PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(k), checked(wrap_edge(node.edges[k])));
+    return tuple;
+}
+
+PyObject* add_node_hook(const Ptr<Node>& node, PyObject* function, bool after) {
+    NodeExtra& extra = node->need_extra();
+    uint64_t id = next_hook_id();
+    (after ? extra.after : extra.before).push_back({id, std::make_shared<PyNodeHook>(nb::borrow(function), after)});
+    nb::object handle_type = nb::module_::import_("taeda.utils.hooks").attr("CoreHookHandle");
+    nb::object remove = nb::cpp_function([node, id, after] {
+        if (!node->extra) return;
+        auto& list = after ? node->extra->after : node->extra->before;
+        std::erase_if(list, [&](auto& entry) { return entry.id == id; });
+    });
+    return handle_type(remove).release().ptr();
+}
+
+PyObject* node_metadata(Node& node) {
+    std::shared_ptr<void>& data = node.need_extra().host_data;
+    if (!data) data = std::shared_ptr<void>(checked(PyDict_New()), [](void* dict) { Py_DECREF(static_cast<PyObject*>(dict)); });
+    return Py_NewRef(static_cast<PyObject*>(data.get()));
+}
+
+PyObject* accumulate_of(const Tensor& leaf) {
+    Edge edge;
+    edge.leaf = Ptr<TensorImpl>::share(leaf.impl());
+    nb::object pair = nb::steal(checked(wrap_edge(edge)));
+    return nb::object(pair[0]).release().ptr();
+}
 
 PyObject* wrap_node(const Ptr<Node>& node) {
     if (!node) Py_RETURN_NONE;
@@ -344,6 +415,9 @@ void init_autograd(nb::module_& m) {
           nb::arg("inputs").none(), nb::arg("allow_unused") = false, nb::arg("accumulate_grad") = true);
     m.def("_register_hook", tensor_register_hook, nb::arg("tensor"), nb::arg("hook"), nb::arg("after_accumulation") = false);
     m.def("_retain_grad", tensor_retain_grad);
+    m.def("_accumulate_of", [](nb::handle leaf) { return nb::steal(accumulate_of(tensor_of(leaf.ptr()))); });
+    init_saved_tensors(m);
+    init_forward_mode(m);
     m.def("_queue_callback", [](nb::object callback) { queue_callback([callback] { callback(); }); });
     m.def("_set_package_folder", [](const char* folder) { taeda_set_package_folder(folder); });
 }

@@ -4,6 +4,7 @@
 #include "base/parallel.h"
 #include "bind/python.h"
 #include "cpu/isa.h"
+#include "cpu/lapack.h"
 
 namespace taeda::bind {
 
@@ -32,6 +33,14 @@ void init_config(nb::module_& m) {
     nb::object out_of_memory = nb::steal(checked(PyErr_NewExceptionWithDoc(
         "taeda.OutOfMemoryError", "Raised when memory cannot be had; the process stays usable.", PyExc_RuntimeError, nullptr)));
     m.attr("OutOfMemoryError") = out_of_memory;
+    nb::object singular = nb::steal(checked(PyErr_NewExceptionWithDoc(
+        "taeda.linalg.LinAlgError", "Raised when a factorization does not exist or does not converge.", PyExc_RuntimeError, nullptr)));
+    m.attr("_LinAlgError") = singular;
+    m.def("_libraries", [] {
+        nb::dict libraries;
+        libraries["LAPACK"] = nb::str(cpu::lapack_description().c_str());
+        return libraries;
+    });
     m.def("get_num_threads", [] { return num_threads(); }, "How many threads a large operation may use.");
     m.def(
         "set_num_threads",

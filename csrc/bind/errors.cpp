@@ -1,13 +1,29 @@
 // C++ exceptions as Python's.
 #include "bind/python.h"
+#include "cpu/lapack.h"
 
 namespace taeda::bind {
+
+namespace {
+
+// An exception type that the module has made; RuntimeError where it is not there (yet).
+PyObject* own_type(const char* name) {
+    PyObject* module = PyImport_ImportModule("taeda._C");
+    PyObject* found = module ? PyObject_GetAttrString(module, name) : nullptr;
+    if (!found) PyErr_Clear();
+    Py_XDECREF(module);
+    return found ? found : PyExc_RuntimeError;
+}
+
+}  // namespace
 
 void set_python_error() noexcept {
     try {
         throw;
     } catch (nb::python_error& error) {
         error.restore();
+    } catch (const cpu::LinAlgError& error) {
+        PyErr_SetString(own_type("_LinAlgError"), error.message.c_str());
     } catch (const Error& error) {
         PyObject* type = PyExc_RuntimeError;
         switch (error.kind) {
@@ -16,14 +32,7 @@ void set_python_error() noexcept {
             case ErrorKind::Type: type = PyExc_TypeError; break;
             case ErrorKind::Index: type = PyExc_IndexError; break;
             case ErrorKind::NotImplemented: type = PyExc_NotImplementedError; break;
-            case ErrorKind::OutOfMemory: {
-                PyObject* module = PyImport_ImportModule("taeda._C");
-                PyObject* found = module ? PyObject_GetAttrString(module, "OutOfMemoryError") : nullptr;
-                if (!found) PyErr_Clear();
-                else type = found;
-                Py_XDECREF(module);
-                break;
-            }
+            case ErrorKind::OutOfMemory: type = own_type("OutOfMemoryError"); break;
         }
         PyErr_SetString(type, error.message.c_str());
     } catch (const std::bad_alloc&) {

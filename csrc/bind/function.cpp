@@ -4,7 +4,8 @@
 // graph keeps the object. The garbage collector sees through: tensors that ctx keeps are visited by its own __dict__, and a
 // tensor visits the ctx of its grad_fn.
 #include "autograd/engine.h"
-#include "bind/python.h"
+#include "autograd/forward.h"
+#include "bind/graph.h"
 #include "cpu/copy.h"
 
 namespace taeda::bind {
@@ -105,19 +106,38 @@ PyObject* node_needs(PyObject* self, void*) {
     PyObject* tuple = PyTuple_New(node ? static_cast<Py_ssize_t>(node->n_inputs) : 0);
     for (size_t k = 0; node && k < node->n_inputs; ++k) {
         int edge = node->edge_of_input[k];
-        PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(k), PyBool_FromLong(edge >= 0 && node->edges[static_cast<size_t>(edge)].valid()));
+        PyTuple_SET_ITEM(tuple, static_cast<Py_ssize_t>(k), PyBool_FromLong(edge >= 0 && node->is_wanted(static_cast<size_t>(edge))));
     }
     return tuple;
 }
 PyObject* node_next_functions(PyObject* self, void*) {
     return guarded([&]() -> PyObject* {
         CustomNode* node = reinterpret_cast<PyFunctionNode*>(self)->node;
+        return node ? next_functions(*node) : PyTuple_New(0);
+    });
+}
+CustomNode& checked_node(PyObject* self) {
+    CustomNode* node = reinterpret_cast<PyFunctionNode*>(self)->node;
+    TAEDA_CHECK(node, "Attribute is not available before the Function has been applied");
+    return *node;
+}
+PyObject* node_register_hook(PyObject* self, PyObject* function) {
+    return guarded([&]() -> PyObject* { return add_node_hook(Ptr<Node>::share(&checked_node(self)), function, true); });
+}
+PyObject* node_register_prehook(PyObject* self, PyObject* function) {
+    return guarded([&]() -> PyObject* { return add_node_hook(Ptr<Node>::share(&checked_node(self)), function, false); });
+}
+PyObject* node_metadata_of(PyObject* self, void*) {
+    return guarded([&]() -> PyObject* { return node_metadata(checked_node(self)); });
+}
+PyObject* node_sequence(PyObject* self, PyObject*) {
+    return guarded([&]() -> PyObject* { return PyLong_FromUnsignedLongLong(checked_node(self).sequence); });
+}
+PyObject* node_raw_saved(PyObject* self, void*) {
+    return guarded([&]() -> PyObject* {
+        CustomNode& node = checked_node(self);
         nb::list list;
-        for (size_t k = 0; node && k < node->edges.size(); ++k) {
-            const Edge& edge = node->edges[k];
-            if (edge.node) list.append(nb::make_tuple(nb::steal(wrap_node(edge.node)), edge.index));
-            else list.append(nb::make_tuple(nb::none(), 0));
-        }
+        for (SavedTensor& saved : node.saved) list.append(raw_saved(Ptr<Node>::share(&node), saved));
         return nb::tuple(list).release().ptr();
     });
 }
@@ -139,12 +159,57 @@ void save_tensors(CustomNode& node, nb::handle to_save, const nb::tuple& results
 PyObject* node_saved_tensors(PyObject* self, void*) {
     return guarded([&]() -> PyObject* {
         CustomNode* node = reinterpret_cast<PyFunctionNode*>(self)->node;
+        // While the derivative of forward mode is computed, they are what was saved for it.
+        if (nb::object forward = nb::getattr(nb::handle(self), "saved_for_forward", nb::none()); !forward.is_none()) return forward.release().ptr();
         size_t n = node ? node->saved.size() : 0;
         nb::object tuple = nb::steal(checked(PyTuple_New(static_cast<Py_ssize_t>(n))));
         for (size_t k = 0; k < n; ++k)
             PyTuple_SET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(k), wrap(node->saved_is_none[k] ? Tensor() : node->saved[k].unpack(*node)));
         return tuple.release().ptr();
     });
+}
+
+// The tangents of the results, as the Function's own jvp gives them for those of its inputs; lower levels first, because values
+// that the rule of a higher level uses have their tangents.
+void apply_jvp(const nb::object& context, const nb::tuple& arguments, const nb::list& results) {
+    std::vector<uint64_t> levels;
+    for (int depth = 0; depth < g_dual_levels; ++depth) {
+        uint64_t level = dual_level(depth);
+        if (level >= grad_mode().forward_limit) continue;
+        for (nb::handle item : arguments)
+            if (is_tensor(item.ptr()) && tangent_of(tensor_of(item.ptr()), level).defined()) {
+                levels.push_back(level);
+                break;
+            }
+    }
+    for (uint64_t level : levels) {
+        nb::list given;
+        for (nb::handle item : arguments)
+            given.append(is_tensor(item.ptr()) ? nb::steal(wrap(tangent_of(tensor_of(item.ptr()), level))) : nb::object(nb::none()));
+        nb::object found;
+        {
+            LevelGuard guard(level);
+            found = context.attr("apply_jvp")(*nb::tuple(given));
+        }
+        nb::tuple tangents = PyTuple_Check(found.ptr()) ? nb::borrow<nb::tuple>(found) : nb::make_tuple(found);
+        TAEDA_CHECK(nb::len(tangents) == nb::len(results), "Expected the same number of tangents as results from ",
+                    nb::str(nb::type_name(context.type())).c_str(), ".jvp, but got ", nb::len(tangents), " for ", nb::len(results));
+        for (size_t k = 0; k < nb::len(results); ++k) {
+            nb::object tangent = tangents[k], result = results[k];
+            if (tangent.is_none() || !is_tensor(result.ptr())) continue;
+            TAEDA_CHECK_KIND(Type, is_tensor(tangent.ptr()), "a jvp must return Tensors or None, but got ", Py_TYPE(tangent.ptr())->tp_name);
+            Tensor t = tensor_of(tangent.ptr()), value = tensor_of(result.ptr());
+            TAEDA_CHECK(t.sizes() == value.sizes(), "the tangent that jvp returned for result ", k, " has shape ", shape_text(t.sizes()),
+                        ", but the result has ", shape_text(value.sizes()));
+            set_tangent(value, level, t);
+        }
+    }
+}
+
+bool any_dual(const nb::tuple& arguments) {
+    for (nb::handle item : arguments)
+        if (is_tensor(item.ptr()) && has_tangent(tensor_of(item.ptr()))) return true;
+    return false;
 }
 
 nb::object apply_function(nb::object context, nb::object forward, nb::tuple arguments) {
@@ -163,9 +228,11 @@ nb::object apply_function(nb::object context, nb::object forward, nb::tuple argu
         for (size_t k = 0; k < n; ++k)
             if (edge_of_input[k] >= 0) node->edges[static_cast<size_t>(edge_of_input[k])] = edge_of(tensor_of(arguments[k].ptr()));
 
+    const bool is_dual = g_dual_levels && grad_mode().forward_enabled && any_dual(arguments);
     nb::object result;
     {
         GradModeGuard guard(false);
+        LevelGuard hidden(is_dual ? 0 : ~0ull);
         result = forward(*arguments);
     }
     bool single = !PyTuple_Check(result.ptr());
@@ -229,6 +296,8 @@ nb::object apply_function(nb::object context, nb::object forward, nb::tuple argu
     if (recorded)
         for (nb::handle item : wrapped)
             if (is_tensor(item.ptr()) && !PyObject_GC_IsTracked(item.ptr())) PyObject_GC_Track(item.ptr());
+    if (is_dual) apply_jvp(context, arguments, wrapped);
+    if (g_dual_levels) context.attr("saved_for_forward") = nb::none();
     if (nb::object to_save = context.attr("to_save"); !to_save.is_none()) {
         save_tensors(*node, to_save, results, tensors);
         context.attr("to_save") = nb::none();  // a result among them would hold its own node
@@ -250,11 +319,19 @@ void init_function(nb::module_& m) {
         {"__weaklistoffset__", T_PYSSIZET, offsetof(PyFunctionNode, weak_references), READONLY, nullptr},
         {nullptr, 0, 0, 0, nullptr},
     };
-    static PyMethodDef methods[] = {{"name", node_name, METH_NOARGS, "The name of the node."}, {nullptr, nullptr, 0, nullptr}};
+    static PyMethodDef methods[] = {
+        {"name", node_name, METH_NOARGS, "The name of the node."},
+        {"register_hook", node_register_hook, METH_O, "Calls hook(grad_inputs, grad_outputs) when the node has run; returns a handle."},
+        {"register_prehook", node_register_prehook, METH_O, "Calls hook(grad_outputs) before the node runs; returns a handle."},
+        {"_sequence_nr", node_sequence, METH_NOARGS, "The order in which nodes were recorded."},
+        {nullptr, nullptr, 0, nullptr},
+    };
     static PyGetSetDef getset[] = {
         {"needs_input_grad", node_needs, nullptr, "For each input of forward, whether its gradient is wanted.", nullptr},
         {"saved_tensors", node_saved_tensors, nullptr, "What save_for_backward was given.", nullptr},
         {"next_functions", node_next_functions, nullptr, "The nodes of the inputs.", nullptr},
+        {"metadata", node_metadata_of, nullptr, "A dict that belongs to the node, for whatever is to be noted with it.", nullptr},
+        {"_raw_saved_tensors", node_raw_saved, nullptr, "Handles of what save_for_backward was given.", nullptr},
         {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
         {nullptr, nullptr, nullptr, nullptr, nullptr},
     };

@@ -25,7 +25,7 @@ Tensor call_one(const Op& op, std::initializer_list<Value> arguments) {
 bool is_advanced(PyObject* item) {
     if (is_tensor(item)) {
         Tensor t = tensor_of(item);
-        return !(t.dim() == 0 && is_integral(t.dtype(), false));
+        return t.is_wrapped() || !(t.dim() == 0 && is_integral(t.dtype(), false));
     }
     return PyList_Check(item) || PyBool_Check(item) || PyTuple_Check(item) || PyObject_HasAttrString(item, "__array_interface__");
 }
@@ -157,7 +157,8 @@ Tensor value_tensor(PyObject* value, const Tensor& target) {
     if (is_tensor(value)) return tensor_of(value);
     Scalar number;
     if (parse_scalar(value, number))
-        return cpu::scalar_tensor(number, is_complex(target.dtype()) || !number.is_complex() ? target.dtype() : number.dtype(), target.device());
+        return cpu::scalar_tensor(number, is_complex(target.dtype()) || !number.is_complex() ? target.dtype() : number.dtype(),
+                                  target.visible_device());
     if (PyObject_HasAttrString(value, "__array_interface__")) return from_buffer_object(value);
     return tensor_from_data(value, std::nullopt);
 }
@@ -188,13 +189,14 @@ int setitem(PyObject* self, PyObject* key, PyObject* value) {
         Tensor t = tensor_of(self);
         Parsed parsed = KeyReader(t).read(key);
         Tensor source = value_tensor(value, t);
-        if (source.device() != t.device() && source.dim() == 0 && t.is_meta()) return 0;
+        if (source.device() != t.device() && source.dim() == 0 && t.is_meta() && !t.is_wrapped()) return 0;
         if (!parsed.has_advanced) {
             TAEDA_CALL("copy_", {parsed.viewed, without_leading_ones(source, parsed.viewed.dim()), box(false)});
             return 0;
         }
         const Op& op = find_op("_index_put");
-        if (source.dtype() != t.dtype() && source.dim() == 0 && !requires_grad(source)) source = cpu::to_dtype(source, t.dtype());
+        if (source.dtype() != t.dtype() && source.dim() == 0 && !source.is_wrapped() && !requires_grad(source))
+            source = cpu::to_dtype(source, t.dtype());
         Value arguments[4] = {parsed.viewed, parsed.advanced, source, box(false)}, results[1];
         call_inplace(op, arguments, results);
         return 0;

@@ -4,6 +4,7 @@
 namespace taeda::bind {
 void init_generator(nb::module_& m);
 void init_optim(nb::module_& m);
+void init_intercept(nb::module_& m);
 }  // namespace taeda::bind
 
 NB_MODULE(_C, m) {
@@ -25,4 +26,5 @@ NB_MODULE(_C, m) {
     init_function(m);
     init_ops(m);
     init_optim(m);
+    init_intercept(m);
 }

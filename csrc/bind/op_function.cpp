@@ -32,7 +32,7 @@ PyObject* wrap_results(const Op& op, Value* results) {
     if (n == 1) return wrap_value(results[0]);
     PyObject* items = checked(PyTuple_New(static_cast<Py_ssize_t>(n)));
     for (size_t k = 0; k < n; ++k) PyTuple_SET_ITEM(items, static_cast<Py_ssize_t>(k), wrap_value(results[k]));
-    if (!g_named_tuple_factory || !std::strncmp(op.result_names[0], "result", 6)) return items;
+    if (!g_named_tuple_factory || !std::strcmp(op.result_names[0], "result0")) return items;
     PyObject*& type = named_tuples()[&op];
     if (!type) {
         PyObject* fields = PyTuple_New(static_cast<Py_ssize_t>(n));
@@ -114,6 +114,10 @@ PyObject* make_function(std::vector<const Op*> overloads, Form form, const std::
 }
 
 }  // namespace
+
+PyObject* make_op_function(const Op& op, bool in_place) {
+    return make_function({&op}, in_place ? Form::InPlace : Form::Functional, concat(op.name, in_place ? "_" : ""), "taeda._C");
+}
 
 PyObject* wrap_value(const Value& value) {
     switch (value.index()) {

@@ -126,12 +126,21 @@ PyObject* nb_invert(PyObject* a) {
     });
 }
 
+// The only element; a wrapped tensor's wrapper knows it, or refuses.
+Scalar number_of(const Tensor& t) {
+    if (!t.is_wrapped()) return cpu::item(t);
+    nb::object object = nb::steal(ask_wrapper(t, "item"));
+    Scalar number;
+    if (!parse_scalar(object.ptr(), number)) fail(ErrorKind::Type, "item() of a wrapped tensor is no number");
+    return number;
+}
+
 int nb_bool(PyObject* a) {
     try {
         Tensor t = tensor_of(a);
         TAEDA_CHECK(t.numel() != 0, "Boolean value of Tensor with no values is ambiguous");
         TAEDA_CHECK(t.numel() == 1, "Boolean value of Tensor with more than one value is ambiguous");
-        return cpu::item(t).to_bool();
+        return number_of(t).to_bool();
     } catch (...) {
         set_python_error();
         return -1;
@@ -141,7 +150,7 @@ PyObject* as_number(PyObject* a, const char* what, PyObject* (*convert)(const Sc
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(a);
         TAEDA_CHECK(t.numel() == 1, "a Tensor with ", t.numel(), " elements cannot be converted to Scalar");
-        Scalar number = cpu::item(t);
+        Scalar number = number_of(t);
         if (number.is_complex() && number.to_complex().imag() != 0)
             fail(ErrorKind::Runtime, "value cannot be converted to type ", what, " without overflow");
         return checked(convert(number));

@@ -67,6 +67,9 @@ bool is_layout(PyObject* object);
 PyObject* call_boxed(const Op& op, Value* arguments, bool in_place, std::span<const Tensor> outs);
 PyObject* getitem(PyObject* self, PyObject* key);
 int setitem(PyObject* self, PyObject* key, PyObject* value);
+PyObject* make_op_function(const Op& op, bool in_place);  // one overload of an operation
+// What stands for a wrapped tensor is asked for what only it can know: `item`, `tolist`, `numpy`.
+PyObject* ask_wrapper(const Tensor& t, const char* name);
 PyNumberMethods* number_methods();
 void add_number_slots(std::vector<PyType_Slot>& slots);
 void add_sequence_slots(std::vector<PyType_Slot>& slots);

@@ -67,6 +67,11 @@ struct Op {
     uint64_t input_arguments;           // bit k: argument k has a gradient in vjp
     const cpu::PointwiseOp* pointwise;  // null: not from the pointwise table
     uint16_t index;
+    // How forward mode differentiates a row that is not pointwise: as the transpose of its gradient, or by the operation itself.
+    enum class Jvp : uint8_t { ByGradient, Linear, Multilinear, None } jvp = Jvp::ByGradient;
+    bool out_casts = false;      // out= may have another dtype than the result
+    bool out_apart = false;      // out= may not share memory with an input
+    bool numbers_alone = false;  // all operands may be numbers (add, but not pow)
 };
 
 std::span<const Op> all_ops();              // generated
@@ -82,6 +87,20 @@ void call_out(const Op& op, Value* arguments, std::span<const Tensor> outs, Valu
 // An operation that is composed in the host language has no kernel; the binding layer runs it.
 extern void (*g_call_composition)(const Op& op, const Value* arguments, Value* results);
 
+// Note [Wrapped tensors]: some tensors have no data of their own: a slice of a batch under vmap, a sparse matrix. A host object
+// stands for it (`TensorImpl::wrapper`), the storage is empty. A call that is given such a tensor never reaches a kernel: `g_intercept`
+// computes in its place. That happens below autograd, so history is recorded for wrapped tensors as for all others.
+enum class CallForm : uint8_t { Functional, InPlace, Out };
+extern void (*g_intercept)(const Op& op, const Value* arguments, std::span<const Tensor> outs, CallForm form, Value* results);
+// While above 0, calls that draw random numbers are intercepted too, whatever they are given. Of the calling thread.
+extern thread_local int t_intercept_random;
+
+// Forward mode: while dual levels are open, calls are offered to `g_call_dual` first; true: it has done the call, tangents and all.
+extern int g_dual_levels;
+extern bool (*g_call_dual)(const Op& op, Value* arguments, std::span<const Tensor> outs, CallForm form, Value* results);
+// RuntimeError "result type Float can't be cast to the desired output type Long".
+void check_castable(const Tensor& from, const Tensor& to);
+
 // What the layers above the kernels do with a call; set by autograd. `before` may throw (in-place on a leaf); it says
 // whether history must be recorded, then `after` is called.
 struct Recorder {
@@ -91,6 +110,7 @@ struct Recorder {
     void (*record_view)(const Op& op, const Value* arguments, Value* results) = nullptr;
     void (*adopt_history)(const Tensor& copy, const Tensor& original) = nullptr;  // `copy` takes the place of `original` in the graph
     bool (*grad_enabled)() = nullptr;
+    bool (*is_view)(const Tensor& t) = nullptr;  // known as a view of another tensor
 };
 extern Recorder g_recorder;
 

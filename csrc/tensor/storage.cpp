@@ -33,6 +33,8 @@ Ptr<Storage> Storage::allocate(size_t n_bytes, Device device) {
             deallocate(block, kHeaderBytes);
             throw;
         }
+    } else {
+        g_has_meta.store(true, std::memory_order_relaxed);
     }
     return Ptr<Storage>::adopt(storage);
 }

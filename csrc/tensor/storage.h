@@ -1,11 +1,16 @@
 // Storage: counted bytes on one device, the function that frees them, and the version that all views share.
 #pragma once
 
+#include <atomic>
+
 #include "base/device.h"
 #include "base/intrusive.h"
 #include "tensor/allocator.h"
 
 namespace taeda {
+
+// Whether there ever was a tensor without data. Programs that make none are spared the search for one among operands.
+inline std::atomic<bool> g_has_meta{false};
 
 class Storage : public RefCounted {
 public:

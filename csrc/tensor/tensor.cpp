@@ -7,12 +7,18 @@ namespace taeda {
 
 void (*g_destroy_autograd_record)(AutogradRecord*) noexcept = nullptr;
 void (*g_release_host_object)(void*) noexcept = nullptr;
+WrapperFunctions g_wrapper_functions;
+std::atomic<int64_t> g_n_wrapped{0};
 
 TensorImpl* TensorImpl::create() { return new (allocate(sizeof(TensorImpl))) TensorImpl; }
 
 void TensorImpl::destroy(TensorImpl* impl) noexcept {
     if (impl->autograd) g_destroy_autograd_record(std::exchange(impl->autograd, nullptr));
     if (impl->owns_host_object) g_release_host_object(std::exchange(impl->host_object, nullptr));
+    if (impl->wrapper) {
+        g_wrapper_functions.release(std::exchange(impl->wrapper, nullptr));
+        g_n_wrapped.fetch_sub(1, std::memory_order_relaxed);
+    }
     impl->~TensorImpl();
     deallocate(impl, sizeof(TensorImpl));
 }
@@ -124,7 +130,24 @@ OutputSlot::~OutputSlot() { t_output = saved_; }
 
 Tensor alias(const Tensor& t, IntList sizes, IntList strides, int64_t offset) { return make(t.storage(), sizes, strides, offset, t.dtype()); }
 
-Tensor alias(const Tensor& t) { return make(t.storage(), t.sizes(), t.strides(), t.offset(), t.dtype()); }
+Tensor alias(const Tensor& t) {
+    Tensor made = make(t.storage(), t.sizes(), t.strides(), t.offset(), t.dtype());
+    if (t.is_wrapped()) {
+        g_wrapper_functions.retain(t.impl()->wrapper);
+        made.impl()->wrapper = t.impl()->wrapper;
+        g_n_wrapped.fetch_add(1, std::memory_order_relaxed);
+    }
+    return made;
+}
+
+Tensor wrapped(void* wrapper, IntList sizes, DType dtype, const Tensor& base) {
+    // On the meta device: a kernel that is handed such a tensor by mistake finds no data, but does not crash.
+    Ptr<Storage> storage = base.defined() ? base.storage() : Storage::allocate(0, Device{DeviceType::Meta});
+    Tensor made = make(std::move(storage), sizes, contiguous_strides(sizes), 0, dtype);
+    made.impl()->wrapper = wrapper;
+    g_n_wrapped.fetch_add(1, std::memory_order_relaxed);
+    return made;
+}
 
 Tensor from_storage(Ptr<Storage> storage, IntList sizes, IntList strides, int64_t offset, DType dtype) {
     return make(std::move(storage), sizes, strides, offset, dtype);

@@ -3,6 +3,7 @@
 // Kernels work on plain tensors: nothing in this folder or in cpu/ records history.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <span>
 #include <vector>
@@ -31,6 +32,7 @@ struct TensorImpl : RefCounted {
     bool owns_host_object = false;  // the host object lives because of us, not we because of it
     AutogradRecord* autograd = nullptr;
     void* host_object = nullptr;  // the Python object, one for as long as either lives
+    void* wrapper = nullptr;      // the host object that stands for the data: see Note [Wrapped tensors] in dispatch/op.h
 
     static TensorImpl* create();
     static void destroy(TensorImpl* impl) noexcept;
@@ -39,6 +41,15 @@ struct TensorImpl : RefCounted {
 // Set by the layers above; called when a tensor that has the field dies.
 extern void (*g_destroy_autograd_record)(AutogradRecord*) noexcept;
 extern void (*g_release_host_object)(void*) noexcept;
+
+// Set by the layer that makes wrapped tensors.
+struct WrapperFunctions {
+    void (*retain)(void*) noexcept = nullptr;
+    void (*release)(void*) noexcept = nullptr;
+    Device (*device)(void*) = nullptr;
+};
+extern WrapperFunctions g_wrapper_functions;
+extern std::atomic<int64_t> g_n_wrapped;  // how many are alive: nobody looks for them while there are none
 
 class Tensor {
 public:
@@ -64,6 +75,9 @@ public:
     Device device() const { return impl_->storage->device(); }
     bool is_meta() const { return device().is_meta(); }
     bool is_contiguous() const { return impl_->is_contiguous; }
+    bool is_wrapped() const { return impl_->wrapper != nullptr; }
+    // Where its data is, for a wrapped tensor: where the data that it stands for is.
+    Device visible_device() const { return is_wrapped() ? g_wrapper_functions.device(impl_->wrapper) : device(); }
     const Ptr<Storage>& storage() const { return impl_->storage; }
     bool requires_grad() const { return impl_->requires_grad; }
     uint32_t version() const { return impl_->storage->version(); }
@@ -107,6 +121,9 @@ Tensor alias(const Tensor& t, IntList sizes, IntList strides, int64_t offset);
 Tensor alias(const Tensor& t);  // same geometry, without history
 // A tensor over foreign memory.
 Tensor from_storage(Ptr<Storage> storage, IntList sizes, IntList strides, int64_t offset, DType dtype);
+
+// A tensor without data for which `wrapper` stands (taken over); a view shares the storage, and so the version, of its base.
+Tensor wrapped(void* wrapper, IntList sizes, DType dtype, const Tensor& base = Tensor());
 
 // Changes geometry in place (resize_, set_, transpose_ ...).
 void set_geometry(TensorImpl& impl, IntList sizes, IntList strides, int64_t offset);

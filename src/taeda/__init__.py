@@ -152,6 +152,7 @@ _LAZY_NAMES = {
     "finfo": "taeda._type_info",
     "iinfo": "taeda._type_info",
     "show_config": "taeda._config",
+    "vmap": "taeda.func",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
+from taeda import _C
 from taeda.nn._functional.padding import pad
 from taeda.nn._functional.sizes import n_tuple
 
@@ -76,6 +77,8 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return taeda.empty(*tensor.shape, num_classes, dtype=taeda.int64, device=tensor.device)
+    if num_classes > 0 and _C._wrapper_of(tensor) is not None:  # no sample's values can be looked at
+        return (tensor.unsqueeze(-1) == taeda.arange(num_classes, device=tensor.device)).to(taeda.int64)
     if int(tensor.min()) < 0:
         raise RuntimeError("Class values must be non-negative.")
     largest = int(tensor.max())

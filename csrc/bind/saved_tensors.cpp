@@ -1,0 +1,162 @@
+// Saved tensors as Python sees them: hooks that pack and unpack them, and the attributes of nodes that show them.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <cstring>
+
+#include "autograd/op_node.h"
+#include "bind/graph.h"
+
+namespace taeda::bind {
+
+namespace {
+
+struct Hooks {
+    nb::object pack, unpack;
+};
+struct HookState {
+    std::vector<Hooks> stack;
+    std::optional<std::string> refusal;  // hooks are forbidden, with these words
+    const Hooks* own = nullptr;          // those of a single tensor, while it is repacked
+};
+// Of the calling thread; never freed, since a thread may end without the host's lock.
+HookState& hook_state() {
+    static thread_local HookState* state = new HookState;
+    return *state;
+}
+
+struct PyPackedTensor final : PackedTensor {
+    PyPackedTensor(nb::object packed, nb::object hook) : packed(std::move(packed)), hook(std::move(hook)) {}
+    Tensor unpack() override {
+        nb::object result = hook(packed);
+        TAEDA_CHECK_KIND(Type, is_tensor(result.ptr()), "Output of saved tensor unpack_hook expected to be a Tensor but got result of type ",
+                         nb::str(nb::type_name(result.type())).c_str());
+        return tensor_of(result.ptr());
+    }
+    nb::object packed, hook;
+};
+
+std::unique_ptr<PackedTensor> pack_with(const Hooks& hooks, const Tensor& t) {
+    nb::object tensor = nb::steal(wrap(t));
+    uint32_t version = t.version();
+    nb::object packed = hooks.pack(tensor);
+    TAEDA_CHECK(t.version() == version, "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
+                                        "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to "
+                                        "perform in-place operations on the input to a pack hook.");
+    return std::make_unique<PyPackedTensor>(std::move(packed), hooks.unpack);
+}
+
+std::unique_ptr<PackedTensor> pack_with_innermost(const Tensor& t) {
+    Hooks hooks = hook_state().stack.back();  // a copy: the hook may enter hooks itself
+    return pack_with(hooks, t);
+}
+std::unique_ptr<PackedTensor> pack_with_own(const Tensor& t) { return pack_with(*hook_state().own, t); }
+
+void push_hooks(nb::object pack, nb::object unpack) {
+    HookState& state = hook_state();
+    TAEDA_CHECK(!state.refusal, *state.refusal);
+    state.stack.push_back({std::move(pack), std::move(unpack)});
+    t_pack_saved = pack_with_innermost;
+}
+void pop_hooks() {
+    HookState& state = hook_state();
+    if (!state.stack.empty()) state.stack.pop_back();
+    if (state.stack.empty()) t_pack_saved = nullptr;
+}
+
+// One saved tensor of a node.
+struct RawSaved {
+    Ptr<Node> node;
+    SavedTensor* saved;
+
+    void register_hooks(nb::object pack, nb::object unpack) {
+        Hooks hooks{std::move(pack), std::move(unpack)};
+        const Hooks* outer = std::exchange(hook_state().own, &hooks);
+        struct Restore {
+            const Hooks* outer;
+            ~Restore() { hook_state().own = outer; }
+        } restore{outer};
+        saved->repack(*node, pack_with_own);
+    }
+};
+
+std::string public_name(const char* name) { return !strcmp(name, "self") ? "input" : name; }
+
+nb::object value_of(Node& node, SavedTensor& saved, bool raw) {
+    if (raw) return raw_saved(Ptr<Node>::share(&node), saved);
+    return nb::steal(wrap(saved.unpack(node)));
+}
+
+nb::object list_of(OpNode& node, size_t first, size_t count, bool is_list, bool raw) {
+    if (!is_list) return count ? value_of(node, node.saved[first], raw) : nb::object(nb::none());
+    nb::list items;
+    for (size_t i = 0; i < count; ++i) items.append(value_of(node, node.saved[first + i], raw));
+    return nb::tuple(items);
+}
+
+PyObject* op_attribute(OpNode& node, const std::string& name, bool raw) {
+    const Op& op = *node.op;
+    const size_t n = op.arguments.size();
+    for (size_t k = 0; k < n; ++k) {
+        if (name != op.arguments[k].name) continue;
+        const ArgType type = op.arguments[k].type;
+        auto [first, count] = node.saved_range(k);
+        if (type <= ArgType::Operand && !std::holds_alternative<Scalar>(node.values[k]))
+            return list_of(node, first, count, type == ArgType::TensorList || type == ArgType::OptionalTensorList, raw).release().ptr();
+        return raw ? nullptr : wrap_value(node.values[k]);
+    }
+    for (size_t k = 0; k < op.result_names.size(); ++k) {
+        if (name != op.result_names[k] && !(name == "result" && op.result_names.size() == 1)) continue;
+        auto [first, count] = node.saved_range(n + k);
+        return list_of(node, first, count, op.result_is_list[k], raw).release().ptr();
+    }
+    return nullptr;
+}
+
+PyObject* pointwise_attribute(PointwiseNode& node, const std::string& name, bool raw) {
+    const size_t n = node.op->pointwise->forward.n_inputs;
+    for (size_t k = 0; k < n; ++k) {
+        if (name != node.op->arguments[k].name) continue;
+        PointwiseNode::Slot& slot = node.slots[k];
+        if (slot.is_number) return raw ? nullptr : wrap_scalar(slot.number);
+        return value_of(node, slot.tensor, raw).release().ptr();
+    }
+    if (name == "result") return value_of(node, node.slots[n].tensor, raw).release().ptr();
+    for (size_t k = n; k < node.op->arguments.size() && node.attributes && !raw; ++k)
+        if (name == node.op->arguments[k].name) {
+            std::complex<double> number = node.attributes->complex[k - n];
+            return wrap_scalar(number.imag() != 0 ? Scalar(number) : Scalar(number.real()));
+        }
+    return nullptr;
+}
+
+}  // namespace
+
+nb::object raw_saved(const Ptr<Node>& node, SavedTensor& saved) { return nb::cast(RawSaved{node, &saved}); }
+
+PyObject* saved_attribute(Node* node, const char* name) {
+    bool raw = !strncmp(name, "_raw_saved_", 11);
+    std::string wanted = public_name(name + (raw ? 11 : 7));
+    if (auto* op_node = dynamic_cast<OpNode*>(node)) return op_attribute(*op_node, wanted, raw);
+    if (auto* pointwise = dynamic_cast<PointwiseNode*>(node)) return pointwise_attribute(*pointwise, wanted, raw);
+    return nullptr;
+}
+
+void init_saved_tensors(nb::module_& m) {
+    nb::class_<RawSaved>(m, "_SavedTensor", "One tensor that a node keeps for its backward.")
+        .def("register_hooks", &RawSaved::register_hooks, nb::arg("pack_hook"), nb::arg("unpack_hook"),
+             "Packs the tensor with `pack_hook` now; backward gets what `unpack_hook` makes of that.")
+        .def_prop_ro("data", [](RawSaved& raw) { return nb::steal(wrap(raw.saved->unpack(*raw.node))); }, "The tensor.");
+    m.def("_push_saved_tensors_hooks", push_hooks);
+    m.def("_pop_saved_tensors_hooks", pop_hooks);
+    m.def(
+        "_refuse_saved_tensors_hooks",
+        [](std::optional<std::string> refusal) {
+            HookState& state = hook_state();
+            TAEDA_CHECK(!refusal || state.stack.empty(), *refusal);
+            return std::exchange(state.refusal, std::move(refusal));
+        },
+        nb::arg("message").none());
+}
+
+}  // namespace taeda::bind
