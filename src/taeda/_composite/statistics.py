@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import taeda
@@ -18,44 +17,10 @@ __all__ = [
     "diff",
     "dist",
     "nanquantile",
-    "norm",
     "quantile",
     "trapezoid",
     "trapz",
 ]
-
-
-@public("torch", "Tensor")
-def norm(
-    input: Tensor,
-    p: float | str | None = "fro",
-    dim: int | Sequence[int] | None = None,
-    keepdim: bool = False,
-    out: Tensor | None = None,
-    dtype: Any = None,
-) -> Tensor:
-    """Return the vector norm of ``input`` over ``dim``.
-
-    Args:
-        p: the order; "fro" and None mean 2. "nuc" needs singular values, which taeda does not have.
-        dim: the dimensions to reduce; default: all.
-        keepdim: keep them with size one.
-        out: receives the result.
-        dtype: convert to it first.
-    """
-    if p == "nuc":
-        raise NotImplementedError("taeda has no nuclear norm: it needs singular values")
-    if isinstance(p, str) and p != "fro":
-        raise RuntimeError(f"only valid string values are 'fro' and 'nuc', found {p}")
-    order = 2.0 if p is None or p == "fro" else p
-    result = taeda.linalg.vector_norm(input, order, dim, keepdim, dtype=dtype)
-    return result if out is None else _write(out, result)
-
-
-def _write(out: Tensor, result: Tensor) -> Tensor:
-    if out.shape != result.shape:
-        out.resize_(result.shape)
-    return out.copy_(result)
 
 
 @public("torch", "Tensor")

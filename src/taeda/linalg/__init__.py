@@ -2,12 +2,13 @@
 
 import typing as _typing
 
-from taeda import _ops
+from taeda import _C, _ops
 
 if _typing.TYPE_CHECKING:  # the names come from the registry
 
     def __getattr__(name: str) -> _typing.Any: ...
 
 
+LinAlgError = _C._LinAlgError
 globals().update(_ops.namespace("linalg"))
-__all__ = sorted(name for name in _ops.namespace("linalg") if not name.startswith("_"))
+__all__ = sorted([*(name for name in _ops.namespace("linalg") if not name.startswith("_")), "LinAlgError"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import textwrap
 
 from taeda.ops.limits import reason
 from taeda.ops.registry import REGISTRY, Op, inplace_only
@@ -82,13 +83,19 @@ def _second_gradient(row: Op) -> str:
 
 def _calls_with_gradient(text: str) -> list[str]:
     """The operations in a gradient's expression through which the incoming gradient flows."""
-    tree = ast.parse(text.strip(), mode="eval")
+    tree = ast.parse(textwrap.dedent(text).strip())
     found = []
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
+    carriers = {"g"}  # the gradient, and what is assigned from it
+
+    def carries(node: ast.AST) -> bool:
         names = {leaf.id for leaf in ast.walk(node) if isinstance(leaf, ast.Name)}
-        if any(name == "g" or name.startswith("g_") for name in names):
+        return any(name in carriers or name.startswith("g_") for name in names)
+
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and carries(statement.value):
+            carriers |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and carries(node):
             called = node.func
             found.append(called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", ""))
     return found
