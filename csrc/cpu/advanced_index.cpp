@@ -36,6 +36,9 @@ Expanded expand_masks(const Tensor& input, const TensorList& indices) {
             out.indices.emplace_back();
             continue;
         }
+        TAEDA_CHECK(input.is_meta() || !index.is_meta(),
+                    "indices should be either on cpu or on the same device as the indexed tensor (cpu), but got ", dtype_name(index.dtype()), " ",
+                    shape_text(index.sizes()), " on meta");
         const auto place = static_cast<int64_t>(out.indices.size());
         if (is_mask(index)) {
             Tensor mask = index;

@@ -294,7 +294,7 @@ Tensor zero_(const Tensor& input) {
 Tensor fill_(const Tensor& input, const Scalar& value) { return filled(input, value); }
 Tensor fill__tensor(const Tensor& input, const Tensor& value) {
     TAEDA_CHECK(value.dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ", value.dim(), " dimensions.");
-    return filled(input, item(value));
+    return input.is_meta() ? input : filled(input, item(value));
 }
 
 namespace {

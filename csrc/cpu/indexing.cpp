@@ -12,6 +12,7 @@ namespace taeda::cpu {
 namespace {
 
 constexpr int64_t kGrain = 16384;
+constexpr uint64_t kUnchecked = ~uint64_t{0};
 
 struct Bytes16 {
     uint64_t low, high;
@@ -22,10 +23,10 @@ struct Run {
     char* const* at;
     int64_t plain, table, index;
     int64_t step;   // bytes
-    uint64_t size;  // as unsigned, so that one comparison catches negative indices too
+    uint64_t size;  // as unsigned, so that one comparison catches negative indices too; kUnchecked: offsets of any sign
     int64_t n;
 
-    bool is_good(int64_t i) const { return static_cast<uint64_t>(i) < size; }
+    bool is_good(int64_t i) const { return static_cast<uint64_t>(i) < size || size == kUnchecked; }
 };
 
 inline int64_t index_at(const char* p) { return *reinterpret_cast<const int64_t*>(p); }
@@ -40,7 +41,7 @@ bool gather_dense_run(const Run& run) {
     const auto last = static_cast<int64_t>(std::min<uint64_t>(run.size, INT64_MAX)) - 1;
     for (int64_t start = 0; start < run.n; start += kBlock) {
         const int64_t n = std::min(kBlock, run.n - start);
-        if (run.size != ~uint64_t{0}) {
+        if (run.size != kUnchecked) {
             int64_t signs = 0;
             for (int64_t k = start; k < start + n; ++k) signs |= index[k] | (last - index[k]);
             if (signs < 0) return false;
@@ -175,7 +176,7 @@ RunFunction scatter_function(const Tensor& table, Combine how) {
 bool run_part(const LoopPlan& plan, int64_t begin, int64_t end, const IndexWalk& walk, RunFunction function, Combine how) {
     bool good = true;
     const int64_t step = walk.step * static_cast<int64_t>(walk.table.item_size());
-    const uint64_t size = walk.size < 0 ? ~uint64_t{0} : static_cast<uint64_t>(walk.size);
+    const uint64_t size = walk.size < 0 ? kUnchecked : static_cast<uint64_t>(walk.size);
     plan.for_each_run(begin, end, [&](char* const* at, int64_t n) {
         Run run{at, plan.byte_strides[0][0], plan.byte_strides[1][0], plan.byte_strides[2][0], step, size, n};
         good &= function(run, how);

@@ -119,6 +119,7 @@ Tensor masked_select(const Tensor& input, const Tensor& mask) {
 Tensor _masked_select_backward(const Tensor& input, IntList sizes, const Tensor& mask) {
     Shape shape = broadcast_shapes(sizes, mask.sizes());
     Tensor out = zeros(shape, input.dtype(), input.device()), values = contiguous(input);
+    if (out.is_meta()) return out;
     Tensor flags = contiguous(expand_to(to_dtype(mask, DType::Bool), shape));
     std::vector<int64_t> starts = chunk_starts(flags.data<bool>(), flags.numel());
     const size_t width = input.item_size();

@@ -205,8 +205,8 @@ std::tuple<Tensor, Tensor, Tensor> _native_batch_norm(const Tensor& input, const
     return {to_dtype(y, input.dtype()), s.mean, s.invstd};
 }
 
-std::tuple<Tensor, Tensor, Tensor> _batch_norm_backward(const Tensor& grad, const Tensor& input, const Tensor& weight, const Tensor& mean,
-                                                        const Tensor& invstd, bool training, double eps) {
+std::tuple<Tensor, Tensor, Tensor> _batch_norm_backward(const Tensor& grad, const Tensor& input, const Tensor& weight, const Tensor& given_mean,
+                                                        const Tensor& given_invstd, bool training, double eps) {
     (void)eps;  // only the derivative of this function needs it
     const int64_t channels = input.sizes()[1];
     const DType type = norm_compute_type(input.dtype()), w_type = weight.defined() ? weight.dtype() : type;
@@ -214,6 +214,7 @@ std::tuple<Tensor, Tensor, Tensor> _batch_norm_backward(const Tensor& grad, cons
     if (input.is_meta()) return {empty_like(input), to_dtype(dw, w_type), to_dtype(db, w_type)};
     const Channels c = channels_of(input, type);
     const Tensor dy = in_format(to_dtype(grad, type), c.format), w = vector_of(weight, channels, type, 1);
+    const Tensor mean = contiguous(given_mean), invstd = contiguous(given_invstd);  // running averages may be a view
     Scratch<double> sums(std::max<int64_t>(1, 2 * channels));
     dot_channels(c, dy, mean, sums.data());
     Tensor a = empty(Shape{channels}, type), b = empty(Shape{channels}, type), shift = empty(Shape{channels}, type);

@@ -133,6 +133,8 @@ Tensor rot90(const Tensor& input, int64_t k, IntList dims) {
 Tensor _repeat_indices(const Tensor& repeats) {
     TAEDA_CHECK(repeats.dim() == 1, "repeat_interleave only accept 1D vector as repeat");
     TAEDA_CHECK(repeats.dtype() == DType::Int64 || repeats.dtype() == DType::Int32, "repeats has to be Long or Int tensor");
+    TAEDA_CHECK_KIND(NotImplemented, !repeats.is_meta(),
+                     "repeat_interleave: repeats on the meta device have no values, so that the result has no shape");
     Tensor counts = contiguous(to_dtype(repeats, DType::Int64));
     const int64_t* count = counts.data<int64_t>();
     int64_t total = 0;

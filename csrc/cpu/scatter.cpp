@@ -166,6 +166,7 @@ Tensor scatter_reduce(const Tensor& input, int64_t dim, const Tensor& index, con
 }
 
 Tensor _scatter_count(const Tensor& input, int64_t dim, const Tensor& index, bool include_self) {
+    if (input.is_meta()) return taeda::empty(input.sizes(), input.dtype(), input.device());
     return to_dtype(count_values(input, wrap_dim(dim, input.dim()), index, include_self), input.dtype());
 }
 

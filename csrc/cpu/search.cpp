@@ -66,7 +66,7 @@ Tensor searchsorted(const Tensor& sorted_sequence, const Tensor& input, bool out
                     const Tensor& sorter) {
     check_search(sorted_sequence, input, right, side, sorter);
     const bool from_right = right || (side && *side == "right");
-    Tensor out = result(input.sizes(), out_int32 ? DType::Int32 : DType::Int64, input.device());
+    Tensor out = result(input.sizes(), out_int32 ? DType::Int32 : DType::Int64, sorted_sequence.device());
     if (out.is_meta() || out.numel() == 0) return out;
     const DType common = input.dim() == 0 && !is_inexact(input.dtype()) ? sorted_sequence.dtype() : promote(sorted_sequence.dtype(), input.dtype());
     Tensor rows = contiguous(to_dtype(sorted_sequence, common)), values = contiguous(to_dtype(input, common));
@@ -100,6 +100,10 @@ Tensor bucketize(const Tensor& input, const Tensor& boundaries, bool out_int32, 
 // ---- unique
 
 namespace {
+
+void check_has_values(const char* name, const Tensor& input) {
+    TAEDA_CHECK_KIND(NotImplemented, !input.is_meta(), name, ": a meta tensor has no values, so that the result has no shape");
+}
 
 struct Groups {
     std::vector<int64_t> firsts;  // the place of each group's representative
@@ -182,6 +186,7 @@ std::tuple<Tensor, Tensor, Tensor> finish_rows(const Tensor& input, int64_t dim,
 }  // namespace
 
 std::tuple<Tensor, Tensor, Tensor> _unique(const Tensor& input, bool return_inverse) {
+    check_has_values("unique", input);
     Tensor flat = views::view(contiguous(input), Shape{-1});
     const int64_t n = flat.numel();
     ReleaseHostLock unlocked(n > 4096);
@@ -197,6 +202,7 @@ std::tuple<Tensor, Tensor, Tensor> _unique(const Tensor& input, bool return_inve
 }
 
 std::tuple<Tensor, Tensor, Tensor> _unique_consecutive(const Tensor& input, bool return_inverse) {
+    check_has_values("unique_consecutive", input);
     Tensor flat = views::view(contiguous(input), Shape{-1});
     ReleaseHostLock unlocked(flat.numel() > 4096);
     return visit_ordered(input.dtype(), "unique", [&]<class T>(Tag<T>) {
@@ -207,6 +213,7 @@ std::tuple<Tensor, Tensor, Tensor> _unique_consecutive(const Tensor& input, bool
 }
 
 std::tuple<Tensor, Tensor, Tensor> _unique_dim(const Tensor& input, int64_t dim, bool consecutive) {
+    check_has_values("unique", input);
     dim = wrap_dim(dim, input.dim());
     Tensor rows = rows_along(input, dim);
     const int64_t n = rows.size(0), m = rows.size(1);

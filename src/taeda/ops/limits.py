@@ -11,7 +11,8 @@ _VALUES = "the result's shape, or the result, is read from the elements"
 
 LIMITS: dict[str, dict[str, str]] = {
     "meta": {
-        _VALUES: "bincount equal histc masked_select multinomial where.nonzero",
+        _VALUES: "bincount equal masked_select where.nonzero _masked_scatter_backward _nonzero _repeat_indices "
+        "_unique _unique_consecutive _unique_dim",
     },
     "gradient": {
         "the result holds indices": "argmax argmin argsort searchsorted bucketize where.nonzero",
@@ -26,13 +27,19 @@ LIMITS: dict[str, dict[str, str]] = {
     "half": {
         "it gives integers": "tril_indices triu_indices",
         "the input is complex": "view_as_real imag",
+        "there are no complex numbers made of halves": "view_as_complex",
+        "drawn in float32 and float64 only, as in PyTorch": "binomial _standard_gamma _sample_dirichlet",
     },
     "complex": {
         _ORDER: "amax amin max max.dim max.other min min.dim min.other aminmax argmax argmin sort argsort topk kthvalue "
-        "median median.dim nanmedian nanmedian.dim mode searchsorted bucketize histc logsumexp cummax cummin",
-        _REAL: "arange arange.start linspace logspace range scatter_reduce layer_norm native_layer_norm group_norm rms_norm "
+        "median median.dim nanmedian nanmedian.dim mode searchsorted bucketize histc logsumexp cummax cummin "
+        "max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool1d_with_indices "
+        "adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices",
+        _REAL: "arange arange.start linspace logspace range layer_norm native_layer_norm group_norm rms_norm "
         "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d nansum nanmean "
-        "softmax log_softmax native_dropout_backward",
+        "softmax log_softmax",
+        "refused, as in PyTorch": "clamp.scalar clamp.tensor _isin",
+        "there is no kernel for them yet": "logcumsumexp",
         "it draws real numbers": "randint randint.low randint_like randint_like.low bernoulli multinomial",
         "it gives integers": "tril_indices triu_indices bincount randperm",
         "it makes complex numbers out of real ones": "view_as_complex",

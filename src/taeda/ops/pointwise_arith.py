@@ -74,13 +74,17 @@ Returns:
     A tensor of the broadcast shape. With a rounding mode integers stay integers, and an integer divided by zero raises
     ``RuntimeError: ZeroDivisionError``.
 """
-_INPUT_VJP = "(g / other).sum_to_size(input.shape) if rounding_mode is None else zeros_like(input)"
+# conj(conj(g) / other) is g / conj(other), where other may be a number too.
+_INPUT_VJP = (
+    "conj_physical(conj_physical(g) / other).sum_to_size(input.shape) if rounding_mode is None else zeros_like(input)"
+)
 op(
     "div(Tensor input, Tensor other, *, str? rounding_mode) -> Tensor",
     overload="tensor_mode",
     vjp={
         "input": _INPUT_VJP,
-        "other": "(-g * input / other / other).sum_to_size(other.shape) if rounding_mode is None else zeros_like(other)",
+        "other": "(-g * conj_physical(input / other / other)).sum_to_size(other.shape) if rounding_mode is None"
+        " else zeros_like(other)",
     },
     inplace=True,
     alias=("divide",),

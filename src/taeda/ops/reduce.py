@@ -207,12 +207,7 @@ for _name, _word, _before in (("max", "largest", "lt"), ("min", "smallest", "gt"
         other: a tensor: the result is then the elementwise {_word} of the two, broadcast.
     """,
     )
-    op(
-        f"{_name}(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-        overload="dim",
-        vjp={"input": "_put_along(g_values, input.shape, dim, indices, keepdim)"},
-        differentiable=("values",),
-    )
+    # Before the form with dim: a zero-dim tensor of integers would pass for one.
     op(
         f"{_name}(Tensor input, Tensor other) -> Tensor",
         overload="other",
@@ -220,6 +215,12 @@ for _name, _word, _before in (("max", "largest", "lt"), ("min", "smallest", "gt"
             "input": f"where(input.eq(other), g / 2, g.masked_fill(input.{_before}(other), 0)).sum_to_size(input.shape)",
             "other": f"where(input.eq(other), g / 2, g.masked_fill(other.{_before}(input), 0)).sum_to_size(other.shape)",
         },
+    )
+    op(
+        f"{_name}(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+        overload="dim",
+        vjp={"input": "_put_along(g_values, input.shape, dim, indices, keepdim)"},
+        differentiable=("values",),
     )
 
 op(
