@@ -165,7 +165,9 @@ std::optional<DType> dtype_of_format(const char* format, Py_ssize_t item) {
 }
 
 const char* format_of_dtype(DType t) {
-    static constexpr const char* kFormats[kDTypeCount] = {"?", "B", "b", "h", "i", "q", "H", "I", "Q", "e", nullptr, "f", "d", "Zf", "Zd"};
+    // "l" where a long has 64 bits: NumPy takes "q" for another type of the same width, which not every reader knows.
+    static constexpr const char *kInt64 = sizeof(long) == 8 ? "l" : "q", *kUInt64 = sizeof(long) == 8 ? "L" : "Q";
+    static constexpr const char* kFormats[kDTypeCount] = {"?", "B", "b", "h", "i", kInt64, "H", "I", kUInt64, "e", nullptr, "f", "d", "Zf", "Zd"};
     return kFormats[static_cast<int>(t)];
 }
 
