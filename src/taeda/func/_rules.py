@@ -246,7 +246,14 @@ def front(*, alike: bool = True, extra: int = 0, all_dims: bool = False, sizes: 
 
     def run(call: Call) -> Any:
         # Dims are those of the first tensor, or of the sizes that a gradient is given back in.
-        rank = len(call["sizes"]) if "sizes" in call.op.names and sizes else _first_rank(call)
+        names = call.op.names
+        rank = (
+            len(call["sizes"])
+            if "sizes" in names and sizes
+            else call.rank("input")
+            if "input" in names
+            else _first_rank(call)
+        )
         if rank == 0 and not extra and any(name in _DIM_NAMES for name in call.op.names):
             return _as_one_dim(call)
         arguments = list(call.arguments)
@@ -260,6 +267,8 @@ def front(*, alike: bool = True, extra: int = 0, all_dims: bool = False, sizes: 
                     arguments[k] = list(range(1, rank + 1))
                 elif value is not None:
                     arguments[k] = shifted(value, rank + extra)
+            elif name == "memory_format":
+                arguments[k] = None  # it speaks of one sample's dimensions
             elif sizes and name in _SIZE_NAMES and not isinstance(value, int):
                 arguments[k] = [call.batch_size, *value]
         return call.op(arguments)
@@ -468,7 +477,7 @@ for _name in (
     "view_as_complex", "real", "imag", "_times_i", "cumsum", "cumprod", "_cumprod_backward", "cummax", "cummin", "logcumsumexp", "sort",
     "argsort", "topk", "kthvalue", "median.dim", "nanmedian.dim", "mode", "softmax", "log_softmax", "_softmax_backward",
     "_log_softmax_backward", "_pick_along", "_put_along", "max.dim", "min.dim", "_scaled", "_no_second_derivative",
-    "mish", "_view_dtype",
+    "native_dropout_backward", "_fft_c2c", "_fft_r2c", "_fft_c2r", "_adjoint", "_unsafe_chunk",
 ):  # fmt: skip
     RULES[_name] = front(sizes=_name != "unflatten")
 for _name in (
@@ -486,7 +495,6 @@ for _name in (
     "div.scalar_mode",
     "max.other",
     "min.other",
-    "native_dropout_backward",
 ):
     RULES[_name] = pointwise
 for _name in (
@@ -508,4 +516,4 @@ for _n in (1, 2, 3):
         RULES[_name.format(_n)] = fold(_n)
 
 
-from taeda.func import _rules_index, _rules_product, _rules_shape  # noqa: E402, F401  (they register themselves)
+from taeda.func import _rules_index, _rules_linalg, _rules_product, _rules_shape  # noqa: E402, F401  (they register themselves)

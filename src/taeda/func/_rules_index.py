@@ -14,12 +14,7 @@ __all__: list[str] = []
 def _index_select(call: Call) -> Any:
     x, dim, index = call.arguments
     if call.ranks[0] == 0:
-        return (
-            call.full("input")
-            .unsqueeze(-1)
-            .gather(1, call.full("index").reshape([call.batch_size, -1]))
-            .reshape([call.batch_size, *([] if call.ranks[2] == 0 else [-1])])
-        )
+        return call.full("input").clone()
     if not call.batched[2]:
         return x.index_select(shifted(dim, call.ranks[0]), index)
     x, index = call.full("input"), index.reshape([call.batch_size, -1])
@@ -238,6 +233,27 @@ def _embedding(call: Call) -> Any:
     index = call.full(names[1])
     offset = taeda.arange(call.batch_size).reshape([-1, *[1] * (index.ndim - 1)]) * n
     return weight.flatten(0, 1)[index + offset]
+
+
+@rule("masked_fill", "masked_fill.tensor")
+def _masked_fill(call: Call) -> Any:
+    x, mask, value = call["input"], call["mask"], call["value"]
+    if mask.dtype != taeda.bool:
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
+    rank = max(call.rank("input"), call.rank("mask"))
+    x, mask = (
+        t.reshape([t.shape[0], *[1] * (rank - call.rank(name)), *t.shape[1:]]) if call.is_batched(name) else t
+        for t, name in ((x, "input"), (mask, "mask"))
+    )
+    if isinstance(value, taeda.Tensor):
+        value = value.to(x.dtype)
+        value = value.reshape([-1, *[1] * rank]) if call.is_batched("value") else value
+        return taeda.where(mask, value, x)
+    return (
+        x.masked_fill(mask, value)
+        if call.is_batched("input") or not call.is_batched("mask")
+        else taeda.where(mask, value, x)
+    )
 
 
 @rule("masked_scatter", "_masked_scatter_backward", "put", "_masked_select_backward")

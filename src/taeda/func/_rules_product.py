@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.func._rules import Call, expand, loop, rule
+from taeda.func._rules import Call, each_sample, expand, fold, loop, rule
 
 __all__: list[str] = []
 
@@ -89,16 +89,19 @@ def _linear(call: Call) -> Any:
     if call.batched[0] and not call.batched[1] and not call.batched[2]:
         return taeda.nn.functional.linear(x, weight, bias)
     x = call.full("input")
-    result = _product(x, True, call.ranks[0], weight.mT, call.batched[1], call.ranks[1])
+    one_output = call.ranks[1] == 1
+    result = _product(x, True, call.ranks[0], weight if one_output else weight.mT, call.batched[1], call.ranks[1])
     if bias is None:
         return result
-    return result + (bias.reshape([bias.shape[0], *[1] * (call.ranks[0] - 1), -1]) if call.batched[2] else bias)
+    return result + (_padded(bias, True, call.ranks[2], result.ndim - 1) if call.batched[2] else bias)
 
 
 @rule("_linear_backward")
 def _linear_backward(call: Call) -> Any:
     g, x, weight = call.full("g"), call.full("input"), call["weight"]
     made_x = made_weight = made_bias = None
+    if call.rank("weight") == 1:
+        return each_sample(call)
     rows = g.reshape([g.shape[0], -1, g.shape[-1]])
     if call["want_input"]:
         conjugate = weight.conj()
@@ -188,9 +191,6 @@ def _conv(call: Call) -> Any:
         arguments[at("input")], arguments[at("weight")] = x, weight
         if "bias" in op.names:
             arguments[at("bias")] = bias
-        if "size" in op.names:  # of the result, with its images and channels
-            n, c, *rest = arguments[at("size")]
-            arguments[at("size")] = [x.shape[0], c * groups, *rest]
         arguments[at("groups")] *= groups
         return op(arguments)
 
@@ -276,6 +276,46 @@ def _batch_norm_backward(call: Call) -> Any:
     x, weight, bias = call.op(arguments)
     parts = [None if t is None else t.unflatten(0, [call.batch_size, -1]) for t in (weight, bias)]
     return None if x is None else _ungrouped(x, call.batch_size), *parts
+
+
+@rule("_layer_norm_backward", "_rms_norm_backward")
+def _layer_norm_backward(call: Call) -> Any:
+    """The weights' gradients belong to each sample: only the input's comes from one call."""
+    grad, x = call.full("grad"), call.full("input")
+    if call.is_batched("weight"):
+        return each_sample(call)
+    arguments = list(call.arguments)
+    arguments[0], arguments[1], arguments[call.op.at("affine")] = grad, x, False
+    made_x = call.op(arguments)[0]
+    has_bias = len(call.op.results) == 3
+    if not call["affine"]:
+        return (made_x, None, None) if has_bias else (made_x, None)
+    shape = list(call["normalized_shape"])
+    if call.op.name == "_layer_norm_backward":
+        normal = taeda.nn.functional.layer_norm(x, shape, None, None, call["eps"])
+    else:
+        normal = taeda.rms_norm(x, shape, None, call["eps"])
+    rows = [grad.shape[0], -1, *shape]
+    made_weight = (grad * normal).reshape(rows).sum(1)
+    return (made_x, made_weight, grad.reshape(rows).sum(1)) if has_bias else (made_x, made_weight)
+
+
+@rule("_add_epsilon")
+def _add_epsilon(call: Call) -> Any:
+    return call.op(call.arguments)
+
+
+@rule("_interpolate")
+def _interpolate(call: Call) -> Any:
+    return fold(len(call["output_size"]))(call)
+
+
+@rule("_interpolate_backward")
+def _interpolate_backward(call: Call) -> Any:
+    g, (n, c, *rest) = call["g"], call["input_size"]
+    arguments = list(call.arguments)
+    arguments[0], arguments[call.op.at("input_size")] = g.flatten(0, 1), [call.batch_size * n, c, *rest]
+    return call.op(arguments).unflatten(0, [call.batch_size, n])
 
 
 @rule("group_norm")
