@@ -470,7 +470,7 @@ DATA_DEPENDENT = frozenset(
 
 for _name in (
     "clone", "_to_copy", "_cast", "alias", "detach", "contiguous", "zeros_like", "ones_like", "full_like", "empty_like", "new_empty",
-    "new_zeros", "new_ones", "new_full", "tril", "triu", "flip", "_roll_back", "gather", "_gather_backward",
+    "new_zeros", "new_ones", "new_full", "tril", "triu", "flip", "gather", "_gather_backward",
     "scatter", "scatter_add", "scatter_reduce", "_scatter_count", "unflatten", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "squeeze.dim",
     "squeeze.dims", "select", "_select_backward", "_slice", "_slice_backward", "narrow", "_narrow_backward", "diagonal", "_diagonal_backward",
     "unfold", "_unfold_backward", "split", "split_with_sizes", "chunk", "_tensor_split", "unbind", "view_as_real",

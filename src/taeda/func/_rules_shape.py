@@ -159,14 +159,14 @@ def _cat_backward(call: Call) -> Any:
     return call.op([x, lengths, shifted(dim, call.ranks[0])])
 
 
-@rule("roll")
+@rule("roll", "_roll_back")
 def _roll(call: Call) -> Any:
     x, shifts, dims = call.arguments
     if call.ranks[0] == 0:
         return x.clone()
-    if not dims:
-        return x.flatten(1).roll(shifts, [1]).reshape(x.shape)
-    return x.roll(shifts, shifted(dims, call.ranks[0]))
+    if not dims:  # all elements in a row
+        return call.op([x.flatten(1), shifts, [1]]).reshape(x.shape)
+    return call.op([x, shifts, shifted(dims, call.ranks[0])])
 
 
 @rule("rot90")

@@ -44,10 +44,9 @@ def _fresh(value: Any) -> Any:
     if not isinstance(value, taeda.Tensor):
         return value
     if not (value.dtype.is_floating_point or value.dtype.is_complex):
-        return value.detach()
-    if value.requires_grad:
         return value.view_as(value)
-    return value.detach().requires_grad_()
+    alias = value.view_as(value)  # not detach(), which would also cut forward mode off
+    return alias if value.requires_grad else alias.requires_grad_()
 
 
 def _check_tensors(values: Any, what: str) -> list[Any]:

@@ -104,6 +104,11 @@ op(
 )
 op(
     "_prod_others_backward(Tensor grad, Tensor input, int[1]? dim) -> Tensor",
+    # Entry (i, k) of the matrix that it applies is the product of all but elements i and k: symmetric.
+    vjp={
+        "grad": "_prod_others_backward(g, input, dim)",
+        "input": "_no_second_derivative(g, 'products: their third derivative')",
+    },
     where="_C",
     out=False,
     doc="Return the gradient of ``_prod_others``.",
@@ -402,11 +407,12 @@ op(
     out=False,
     doc="Return ``grad - exp(output) * sum(grad)``: the gradient of log-softmax.",
 )
+_POWER = f"(input - {_spread('result.masked_fill(result.abs().eq(inf), 0)')}).exp()"
 op(
     "logsumexp(Tensor input, int[1] dim, bool keepdim=False) -> Tensor",
     where="torch Tensor special",
     vjp={
-        "input": f"{_spread('g')} * (input - {_spread('result.masked_fill(result.abs().eq(inf), 0)')}).exp()",
+        "input": f"{_spread('g')} * ({_POWER} if not input.is_complex() else ({_POWER}).conj_physical())",
     },
     doc="""Return ``log(sum(exp(input)))`` over ``dim``, computed with the maximum taken off first.
 
