@@ -4,6 +4,7 @@
 #include "autograd/engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <queue>
 #include <unordered_map>
 #include <unordered_set>
@@ -99,12 +100,17 @@ bool meta_fits(const Edge& edge, const Tensor& grad) {
 
 thread_local std::vector<std::function<void()>>* t_callbacks = nullptr;
 
+class Run;
+thread_local const Run* t_run = nullptr;
+std::atomic<int64_t> g_n_runs{0};
+
 class Run {
 public:
     Run(const std::vector<Edge>& roots, const std::vector<Edge>& inputs, const BackwardOptions& options)
-        : options_(options), roots_(roots), inputs_(inputs), captured_(inputs.size()) {}
+        : number(g_n_runs.fetch_add(1)), options_(options), roots_(roots), inputs_(inputs), captured_(inputs.size()), outer_(std::exchange(t_run, this)) {}
 
     ~Run() {
+        t_run = outer_;
         // After an exception: the scratch must not stay behind. Nodes that wait in the queue are alive.
         for (; !queue_.empty(); queue_.pop()) {
             Node& node = *queue_.top();
@@ -126,6 +132,33 @@ public:
         finish_leaves();
         return std::move(captured_);
     }
+
+    // Whether gradients come to these edges. Asked by hooks, so that what it costs is only paid where there are some.
+    std::vector<bool> reaches(const std::vector<Edge>& edges) const {
+        std::unordered_set<const void*> reached;
+        std::vector<const Node*> work;
+        auto visit = [&](const Edge& edge) {
+            if (edge.leaf) reached.insert(edge.leaf.get());
+            else if (edge.node && reached.insert(edge.node.get()).second) work.push_back(edge.node.get());
+        };
+        for (const Edge& root : roots_) visit(root);
+        while (!work.empty()) {
+            const Node* node = work.back();
+            work.pop_back();
+            for (const Edge& edge : node->edges) visit(edge);
+        }
+        std::vector<bool> result;
+        for (const Edge& edge : edges) {
+            bool found = edge.node ? reached.contains(edge.node.get()) : reached.contains(edge.leaf.get());
+            if (options_.has_inputs) found = found && (edge.node ? is_needed(edge) : leaf_inputs_.contains(edge.leaf.get()));
+            result.push_back(found);
+        }
+        return result;
+    }
+
+    bool has_inputs() const { return options_.has_inputs; }
+
+    const int64_t number;
 
 private:
     // The gradients that wait for a node. They lie in the node itself, unless an outer run already uses it.
@@ -347,6 +380,7 @@ private:
     const BackwardOptions& options_;
     const std::vector<Edge>&roots_, &inputs_;
     TensorList captured_;
+    const Run* outer_;
     std::priority_queue<Ptr<Node>, std::vector<Ptr<Node>>, YoungestLast> queue_;
     std::unordered_map<Node*, GradList> aside_;
     std::unordered_map<TensorImpl*, Tensor> leaves_;
@@ -401,6 +435,12 @@ TensorList run_backward(const std::vector<Edge>& roots, const TensorList& grads,
     for (size_t k = 0; k < callbacks.size(); ++k) callbacks[k]();
     return captured;
 }
+
+int64_t current_run() { return t_run ? t_run->number : -1; }
+
+std::vector<bool> will_run(const std::vector<Edge>& edges) { return t_run ? t_run->reaches(edges) : std::vector<bool>(edges.size()); }
+
+bool run_has_inputs() { return t_run && t_run->has_inputs(); }
 
 void queue_callback(std::function<void()> callback) {
     TAEDA_CHECK(t_callbacks, "Final callbacks can only be installed during backward pass.");

@@ -19,6 +19,11 @@ TensorList run_backward(const std::vector<Edge>& roots, const TensorList& grads,
 // Adds to a leaf's .grad as backward does.
 void accumulate_grad(TensorImpl& leaf, const Tensor& grad);
 
+// The innermost run in progress of this thread, for hooks: its number (-1: none), and whether it will reach given edges.
+int64_t current_run();
+std::vector<bool> will_run(const std::vector<Edge>& edges);
+bool run_has_inputs();
+
 // Functions to be called when the run in progress has ended.
 void queue_callback(std::function<void()> callback);
 

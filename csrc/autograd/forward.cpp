@@ -198,7 +198,7 @@ uint64_t highest_among(const Op& op, const Value* arguments, std::span<const Ten
 }
 
 bool call_dual(const Op& op, Value* arguments, std::span<const Tensor> outs, CallForm form, Value* results) {
-    if (!grad_mode().forward_enabled) return false;
+    if (!grad_mode().forward_enabled || grad_mode().inference) return false;
     const bool writes = form == CallForm::InPlace || op.writes_input;
     const bool differentiable = op.pointwise || op.vjp;
     if (!differentiable && !writes && form != CallForm::Out) return false;  // compositions: their parts come here themselves

@@ -416,6 +416,15 @@ void init_autograd(nb::module_& m) {
     m.def("_register_hook", tensor_register_hook, nb::arg("tensor"), nb::arg("hook"), nb::arg("after_accumulation") = false);
     m.def("_retain_grad", tensor_retain_grad);
     m.def("_accumulate_of", [](nb::handle leaf) { return nb::steal(accumulate_of(tensor_of(leaf.ptr()))); });
+    m.def("_current_run", current_run);
+    m.def("_run_reaches_all_leaves", [] { return !run_has_inputs(); });
+    m.def("_will_run", [](nb::handle edges) {
+        std::vector<Edge> list;
+        for (nb::handle edge : edges) list.push_back(root_edge(edge));
+        nb::list result;
+        for (bool will : will_run(list)) result.append(will);
+        return result;
+    });
     init_saved_tensors(m);
     init_forward_mode(m);
     m.def("_queue_callback", [](nb::object callback) { queue_callback([callback] { callback(); }); });

@@ -3,6 +3,7 @@
 
 #include "base/parallel.h"
 #include "bind/python.h"
+#include "tensor/cache_policy.h"
 #include "cpu/isa.h"
 #include "cpu/lapack.h"
 
@@ -54,6 +55,25 @@ void init_config(nb::module_& m) {
     m.def(
         "set_memory_limit", [](nb::object n_bytes) { set_memory_limit(n_bytes.is_none() ? 0 : nb::cast<uint64_t>(n_bytes)); },
         nb::arg("n_bytes").none(), "Sets how many bytes may be reserved; None removes the limit.");
+    m.def("_set_cache_idle_seconds", set_cache_idle_seconds);
+    m.def("_set_memory_reporter", [](nb::object reporter) {
+        // Kept for good: an allocation may fail while the interpreter is being taken down.
+        auto* function = new nb::object(std::move(reporter));
+        set_memory_reporter([function]() -> std::string {
+            static thread_local bool is_reporting = false;
+            if (is_reporting || !Py_IsInitialized()) return "";
+            is_reporting = true;
+            nb::gil_scoped_acquire lock;
+            std::string text;
+            try {
+                text = nb::str((*function)()).c_str();
+            } catch (...) {
+                text = "(no report: looking for the tensors failed)";
+            }
+            is_reporting = false;
+            return text;
+        });
+    });
     m.def("empty_cache", release_cached_memory, "Gives cached memory back to the system.");
     m.def("_active_isa", [] { return cpu::isa_name(cpu::active_isa()); });
     m.def("get_default_dtype", [] { return nb::steal(wrap_dtype(default_dtype())); }, "The dtype of new floating tensors.");

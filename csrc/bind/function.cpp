@@ -297,7 +297,7 @@ nb::object apply_function(nb::object context, nb::object forward, nb::tuple argu
         for (nb::handle item : wrapped)
             if (is_tensor(item.ptr()) && !PyObject_GC_IsTracked(item.ptr())) PyObject_GC_Track(item.ptr());
     if (is_dual) apply_jvp(context, arguments, wrapped);
-    if (g_dual_levels) context.attr("saved_for_forward") = nb::none();
+    if (nb::object for_forward = context.attr("saved_for_forward"); !for_forward.is_none()) context.attr("saved_for_forward") = nb::none();
     if (nb::object to_save = context.attr("to_save"); !to_save.is_none()) {
         save_tensors(*node, to_save, results, tensors);
         context.attr("to_save") = nb::none();  // a result among them would hold its own node

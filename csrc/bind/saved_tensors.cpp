@@ -6,6 +6,7 @@
 
 #include "autograd/op_node.h"
 #include "bind/graph.h"
+#include "dispatch/before_write.h"
 
 namespace taeda::bind {
 
@@ -80,6 +81,23 @@ struct RawSaved {
     }
 };
 
+// Python's function to be told of tensors before they are written; never freed, as above.
+nb::object*& write_observer() {
+    static thread_local nb::object* observer = nullptr;
+    return observer;
+}
+void observe_write(const Tensor& t) {
+    nb::object observer = *write_observer();
+    observer(nb::steal(wrap(t)));
+}
+nb::object set_write_observer(nb::object observer) {
+    nb::object*& held = write_observer();
+    nb::object outer = held ? *held : nb::object(nb::none());
+    delete std::exchange(held, observer.is_none() ? nullptr : new nb::object(observer));
+    t_before_write = held ? observe_write : nullptr;
+    return outer;
+}
+
 std::string public_name(const char* name) { return !strcmp(name, "self") ? "input" : name; }
 
 nb::object value_of(Node& node, SavedTensor& saved, bool raw) {
@@ -149,6 +167,8 @@ void init_saved_tensors(nb::module_& m) {
         .def_prop_ro("data", [](RawSaved& raw) { return nb::steal(wrap(raw.saved->unpack(*raw.node))); }, "The tensor.");
     m.def("_push_saved_tensors_hooks", push_hooks);
     m.def("_pop_saved_tensors_hooks", pop_hooks);
+    m.def("_set_write_observer", set_write_observer, nb::arg("observer").none());
+    m.def("_bump_version", [](nb::handle tensor) { tensor_of(tensor.ptr()).storage()->bump_version(); });
     m.def(
         "_refuse_saved_tensors_hooks",
         [](std::optional<std::string> refusal) {

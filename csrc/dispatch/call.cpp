@@ -5,6 +5,7 @@
 
 #include "cpu/copy.h"
 #include "cpu/pointwise.h"
+#include "dispatch/before_write.h"
 #include "dispatch/op.h"
 #include "dispatch/pointwise_call.h"
 
@@ -14,6 +15,7 @@ Recorder g_recorder;
 void (*g_call_composition)(const Op&, const Value*, Value*) = nullptr;
 void (*g_intercept)(const Op&, const Value*, std::span<const Tensor>, CallForm, Value*) = nullptr;
 thread_local int t_intercept_random = 0;
+thread_local void (*t_before_write)(const Tensor&) = nullptr;
 int g_dual_levels = 0;
 bool (*g_call_dual)(const Op&, Value*, std::span<const Tensor>, CallForm, Value*) = nullptr;
 
@@ -76,6 +78,8 @@ void check_writable(const Tensor& t) {
     TAEDA_CHECK(!may_overlap_itself(t),
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the "
                 "tensor before performing the operation.");
+    if (t_before_write) [[unlikely]]
+        t_before_write(t);
 }
 
 void check_out_dtype(const Op& op, const Tensor& out, DType wanted) {

@@ -1,6 +1,7 @@
 #include "tensor/allocator.h"
 
 #include <sys/mman.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tensor/cache_policy.h"
 
 namespace taeda {
 
@@ -35,10 +37,23 @@ std::function<std::string()> g_reporter;
 std::atomic<uint64_t> g_allocated{0}, g_peak{0}, g_allocations{0}, g_system{0}, g_reserved{0}, g_limit{0};
 
 // What no thread's list holds: freed blocks by size. Shared, so guarded.
+struct Cached {
+    void* block;
+    int64_t freed_at;  // milliseconds; of large blocks only
+};
 struct Cache {
     std::mutex mutex;
-    std::multimap<size_t, void*> blocks;
+    std::multimap<size_t, Cached> blocks;
+    int64_t idle_limit = 30'000;  // milliseconds: see cache_policy.h
+    int64_t looked_at = 0;
 };
+
+// The clock that costs a load or two: its steps of a few milliseconds are fine here.
+int64_t now_ms() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
 
 Cache& cache() {
     static Cache* instance = new Cache;  // never destroyed: tensors may die after static destructors ran
@@ -66,7 +81,7 @@ struct ThreadEnd {
         for (size_t i = 0; i < kSmallClasses; ++i)
             while (FreeBlock* block = t_lists.heads[i]) {
                 t_lists.heads[i] = block->next;
-                shared.blocks.emplace((i + 1) * kAlignment, block);
+                shared.blocks.emplace((i + 1) * kAlignment, Cached{block, 0});
             }
     }
 };
@@ -110,9 +125,22 @@ void* take_cached(size_t size) {
     std::lock_guard lock(shared.mutex);
     auto found = shared.blocks.find(size);
     if (found == shared.blocks.end()) return nullptr;
-    void* block = found->second;
+    void* block = found->second.block;
     shared.blocks.erase(found);
     return block;
+}
+
+void release_idle(Cache& shared, int64_t now) {
+    if (now - shared.looked_at < shared.idle_limit / 4) return;
+    shared.looked_at = now;
+    for (auto at = shared.blocks.lower_bound(kHugePage); at != shared.blocks.end();) {
+        if (now - at->second.freed_at <= shared.idle_limit) {
+            ++at;
+            continue;
+        }
+        give_to_system(at->second.block, at->first);
+        at = shared.blocks.erase(at);
+    }
 }
 
 std::string in_words(uint64_t n_bytes) {
@@ -179,6 +207,11 @@ void* allocate(size_t n_bytes) {
                      " bytes");
     size_t size = rounded_size(n_bytes);
     void* block = take_cached(size);
+    if (size >= kHugePage) {
+        Cache& shared = cache();
+        std::lock_guard lock(shared.mutex);
+        release_idle(shared, now_ms());
+    }
     if (!block) block = allocate_uncached(size, n_bytes);
     count_allocation(size);
     return block;
@@ -197,14 +230,14 @@ void deallocate(void* block, size_t n_bytes) noexcept {
         }
         Cache& shared = cache();
         std::lock_guard lock(shared.mutex);
-        shared.blocks.emplace((index + 1) * kAlignment, block);
+        shared.blocks.emplace((index + 1) * kAlignment, Cached{block, 0});
         return;
     }
     size_t size = rounded_size(n_bytes);
     g_allocated.fetch_sub(size, std::memory_order_relaxed);
     Cache& shared = cache();
     std::lock_guard lock(shared.mutex);
-    shared.blocks.emplace(size, block);
+    shared.blocks.emplace(size, Cached{block, size >= kHugePage ? now_ms() : 0});
 }
 
 MemoryStats memory_stats() {
@@ -218,7 +251,7 @@ MemoryStats memory_stats() {
     {
         Cache& shared = cache();
         std::lock_guard lock(shared.mutex);
-        for (auto& [size, block] : shared.blocks) stats.cached_bytes += size;
+        for (auto& [size, cached] : shared.blocks) stats.cached_bytes += size;
     }
     for (size_t i = 0; i < kSmallClasses; ++i) stats.cached_bytes += t_lists.counts[i] * (i + 1) * kAlignment;
     return stats;
@@ -238,8 +271,14 @@ void release_cached_memory() {
     }
     Cache& shared = cache();
     std::lock_guard lock(shared.mutex);
-    for (auto& [size, block] : shared.blocks) give_to_system(block, size);
+    for (auto& [size, cached] : shared.blocks) give_to_system(cached.block, size);
     shared.blocks.clear();
+}
+
+void set_cache_idle_seconds(double seconds) {
+    Cache& shared = cache();
+    std::lock_guard lock(shared.mutex);
+    shared.idle_limit = static_cast<int64_t>(seconds * 1000);
 }
 
 void set_memory_reporter(std::function<std::string()> reporter) { g_reporter = std::move(reporter); }

@@ -1,7 +1,8 @@
 // The caching CPU allocator: freed blocks are kept and handed out again, so that a warm program touches no new page.
 //
 // Blocks are 64-byte aligned and come in size classes. Small classes have a list for each thread; large blocks
-// (2 MiB and more) are mapped with huge pages and kept in one shared cache by size class.
+// (2 MiB and more) are mapped with huge pages and kept in one shared cache by size class, until they have been idle for a while
+// (cache_policy.h).
 #pragma once
 
 #include <cstddef>

@@ -18,6 +18,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "functional",
     "grad",
     "grad_mode",
@@ -36,7 +37,7 @@ _LAZY = {
     "detect_anomaly": "taeda.autograd.anomaly_mode",
     "set_detect_anomaly": "taeda.autograd.anomaly_mode",
 }
-_LAZY_MODULES = ("anomaly_mode", "function", "functional", "graph")
+_LAZY_MODULES = ("anomaly_mode", "forward_ad", "function", "functional", "graph")
 
 
 def __getattr__(name: str) -> Any:

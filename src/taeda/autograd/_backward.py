@@ -17,6 +17,7 @@ class GradientEdge(NamedTuple):
 
     node: Any
     output_nr: int
+    ownership_token: Any = None
 
 
 def _as_tuple(values: Any) -> tuple[Any, ...]:

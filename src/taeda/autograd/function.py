@@ -23,6 +23,7 @@ class FunctionCtx:
     """What forward can tell about its run; the first argument of forward, backward and setup_context."""
 
     to_save: tuple[Any, ...] | None = None
+    saved_for_forward: tuple[Any, ...] | None = None
     dirty_tensors: tuple[Any, ...] | None = None
     non_differentiable: tuple[Any, ...] | None = None
     materialize_grads: bool = True
@@ -42,6 +43,16 @@ class FunctionCtx:
                     "(hint: set it as an attribute of ctx)"
                 )
         self.to_save = tensors
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Keep tensors for `jvp`, where `saved_tensors` gives them back; only tensors and None are allowed."""
+        for index, tensor in enumerate(tensors):
+            if tensor is not None and not isinstance(tensor, taeda.Tensor):
+                raise TypeError(
+                    "save_for_forward expects all arguments to be tensors; you should save non-tensors as attributes "
+                    f"on ctx. Argument {index} is of type {type(tensor).__name__}."
+                )
+        self.saved_for_forward = tensors
 
     def mark_dirty(self, *tensors: Any) -> None:
         """Tell that forward has written these inputs in place; they must be returned too."""
@@ -76,6 +87,10 @@ class BackwardCFunction(FunctionCtx, _C._FunctionNode):
                 "implement one of them."
             )
         return owner.vjp(self, *grads) if has_vjp else owner.backward(self, *grads)
+
+    def apply_jvp(self, *tangents: Any) -> Any:
+        """Called by the core with the tangents of the inputs, when some input has one."""
+        return self._forward_cls.jvp(self, *tangents)
 
 
 class _FunctionMeta(type):

@@ -1,4 +1,5 @@
-"""Derivatives of functions: products with the Jacobian and the Hessian, and both matrices whole, by reverse mode.
+"""Derivatives of functions: products with the Jacobian and the Hessian, and both matrices whole, by reverse mode or,
+where the matrices have fewer columns than rows, by forward mode.
 
 A product with the Jacobian from the right is formed by going backward twice: `vjp` is linear in its vector, and the
 derivative of that linear function is the product wanted.
@@ -11,6 +12,7 @@ from typing import Any
 
 import taeda
 from taeda.autograd._backward import grad
+from taeda.autograd.forward_ad import push_forward
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -180,8 +182,9 @@ def jacobian(
         inputs: a tensor or a tuple of them.
         create_graph: record, so that the result can be differentiated again.
         strict: a result that does not depend on an input is an error, rather than zeros.
-        vectorize: accepted; the rows are formed one by one.
-        strategy: "reverse-mode" or "forward-mode"; both give the same numbers, and reverse mode is what is used.
+        vectorize: accepted; the rows or columns are formed one by one.
+        strategy: "reverse-mode" goes backward once for each element of the results, "forward-mode" runs `func` once
+            for each element of the inputs. Both give the same numbers. Forward mode cannot be `strict`.
 
     Shape: for each result and input (tuples where these are), the result's shape followed by the input's.
     """
@@ -190,6 +193,13 @@ def jacobian(
             'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs '
             'than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
         )
+    if strategy == "forward-mode":
+        if strict:
+            raise RuntimeError(
+                'jacobian: `strict=True` and `strategy="forward-mode"` are not supported together (yet). Please either '
+                'set `strict=False` or `strategy="reverse-mode"`.'
+            )
+        return _forward_jacobian(func, inputs, create_graph)
     with taeda.enable_grad():
         is_inputs_tuple, inputs = _as_tuple(inputs, "inputs", "jacobian")
         inputs = _prepare_inputs(inputs, create_graph)
@@ -212,6 +222,42 @@ def _jacobian_of(output: Any, inputs: tuple[Any, ...], create_graph: bool, stric
         column = [row[position] for row in rows]
         blocks.append(taeda.stack(column).reshape(shape) if column else tensor.new_zeros(shape))
     return tuple(blocks)
+
+
+def _forward_jacobian(func: Callable[..., Any], inputs: Any, create_graph: bool) -> Any:
+    """Return the Jacobian a column at a time: the derivative along each element of each input."""
+    is_inputs_tuple, inputs = _as_tuple(inputs, "inputs", "jacobian")
+    if not create_graph:
+        inputs = tuple(tensor.detach() for tensor in inputs)
+    is_outputs_tuple = False
+
+    def checked(*values: Any) -> tuple[Any, ...]:
+        nonlocal is_outputs_tuple
+        is_outputs_tuple, outputs = _as_tuple(func(*values), "outputs of the user-provided function", "jacobian")
+        return outputs
+
+    columns = []
+    outputs: tuple[Any, ...] = ()
+    for position, tensor in enumerate(inputs):
+        slopes = []
+        for index in range(tensor.numel()):
+            direction = taeda.zeros_like(tensor, memory_format=taeda.contiguous_format).detach()
+            direction.view(-1)[index] = 1
+            tangents = tuple(direction if other == position else None for other in range(len(inputs)))
+            outputs, along = push_forward(checked, inputs, tangents)
+            slopes.append(along)
+        columns.append(slopes)
+    if not outputs:
+        outputs = checked(*inputs)
+    blocks = []
+    for place, output in enumerate(outputs):
+        row = []
+        for tensor, slopes in zip(inputs, columns, strict=True):
+            shape = (*output.shape, *tensor.shape)
+            entries = [along[place] for along in slopes]
+            row.append(taeda.stack(entries, -1).reshape(shape) if entries else output.new_zeros(shape))
+        blocks.append(_unwrap(_finish(tuple(row), create_graph), is_inputs_tuple))
+    return _unwrap(tuple(blocks), is_outputs_tuple)
 
 
 def _scalar_function(func: Callable[..., Any], name: str) -> Callable[..., Any]:

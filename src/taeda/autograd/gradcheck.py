@@ -44,20 +44,33 @@ def gradcheck(
         check_undefined_grad: also go backward with gradients of some results left undefined.
         check_grad_dtypes: also require gradients of the inputs' dtypes.
         check_batched_grad: also compare a batch of gradients with single ones.
-        check_batched_forward_grad: needs forward mode, which is not there.
-        check_forward_ad: likewise.
-        check_backward_ad: check backward mode; it must be True, being the only one.
+        check_batched_forward_grad: also compare the derivative along a sum of directions with the sum of those along
+            each, in forward mode.
+        check_forward_ad: also compare forward mode with the differences.
+        check_backward_ad: check backward mode.
         fast_mode: compare one random projection of the Jacobian instead of all its entries.
         masked: accepted; it concerns sparse inputs only.
     """
     from taeda.testing._gradcheck import GradcheckOptions, run_gradcheck
 
-    if check_forward_ad or check_batched_forward_grad:
-        raise NotImplementedError("taeda has no forward-mode derivatives, so that check_forward_ad cannot be done")
-    if not check_backward_ad:
+    if not check_forward_ad and not check_backward_ad:
         raise ValueError("Expected at least one of check_forward_ad or check_backward_ad to be True")
+    if check_batched_grad and not check_backward_ad:
+        raise ValueError("Setting check_batched_grad=True requires check_backward_ad to be True")
+    if check_batched_forward_grad and not check_forward_ad:
+        raise ValueError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
     options = GradcheckOptions(
-        eps, atol, rtol, nondet_tol, check_undefined_grad, check_grad_dtypes, check_batched_grad, fast_mode
+        eps,
+        atol,
+        rtol,
+        nondet_tol,
+        check_undefined_grad,
+        check_grad_dtypes,
+        check_batched_grad,
+        fast_mode,
+        check_forward_ad,
+        check_batched_forward_grad,
+        check_backward_ad,
     )
     try:
         run_gradcheck(func, inputs, options)
@@ -94,16 +107,14 @@ def gradgradcheck(
         inputs: as for `gradcheck`.
         grad_outputs: the gradients of the results with which to form the first derivatives; random ones by default.
         gen_non_contig_grad_outputs: make the random ones non-contiguous.
-        check_fwd_over_rev: needs forward mode, which is not there.
-        check_rev_over_rev: must be True.
+        check_fwd_over_rev: also check the second derivatives that forward mode makes of the first ones.
+        check_rev_over_rev: check those that backward mode makes.
 
     The other arguments are those of `gradcheck`.
     """
     from taeda.testing._gradcheck import backward_of
 
-    if check_fwd_over_rev:
-        raise NotImplementedError("taeda has no forward-mode derivatives, so that check_fwd_over_rev cannot be done")
-    if not check_rev_over_rev:
+    if not check_fwd_over_rev and not check_rev_over_rev:
         raise ValueError("Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True")
     first_derivative, all_inputs = backward_of(func, inputs, grad_outputs, gen_non_contig_grad_outputs)
     return gradcheck(
@@ -114,9 +125,11 @@ def gradgradcheck(
         rtol=rtol,
         raise_exception=raise_exception,
         nondet_tol=nondet_tol,
-        check_undefined_grad=check_undefined_grad,
+        check_undefined_grad=check_undefined_grad and check_rev_over_rev,
         check_grad_dtypes=check_grad_dtypes,
-        check_batched_grad=check_batched_grad,
+        check_batched_grad=check_batched_grad and check_rev_over_rev,
         fast_mode=fast_mode,
         masked=masked,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
     )

@@ -1,6 +1,8 @@
 """What each operation can do, derived from its row: the capability matrix.
 
-A cell is "derived" (it follows from the row), "written" (someone wrote it for this operation), or "no: " and a reason.
+A cell is "derived" (it follows from the row), "written" (someone wrote it for this operation), or "no: " and a reason. The
+column "jvp" (forward mode) says how: "derived" from a pointwise expression, "linear" and "multilinear" by the operation itself,
+"by its gradient" by transposing that.
 ``tools/opboard.py`` shows the matrix; tests/ops/test_registry.py walks it and holds it to what the package does.
 """
 
@@ -11,10 +13,11 @@ import importlib
 import pkgutil
 import textwrap
 
+from taeda.ops.forward import LINEAR, MULTILINEAR
 from taeda.ops.limits import reason
 from taeda.ops.registry import REGISTRY, Op, inplace_only
 
-CAPABILITIES = ("cpu", "meta", "gradient", "second gradient", "in-place", "out", "half", "complex", "docs")
+CAPABILITIES = ("cpu", "meta", "gradient", "second gradient", "jvp", "in-place", "out", "half", "complex", "docs")
 # The modules of the package taeda.ops that hold rows, where a row's module settles its gradient.
 _WITHOUT_GRADIENT = {"creation": "it makes a new tensor", "random": "what is drawn does not follow from the input"}
 
@@ -38,6 +41,7 @@ def capabilities(row: Op) -> dict[str, str]:
         "meta": "derived" if row.pointwise is not None else _no("meta", row) or "written",
         "gradient": _gradient(row),
         "second gradient": _second_gradient(row),
+        "jvp": _jvp(row),
         "in-place": _inplace(row),
         "out": _out(row),
         "half": _half(row),
@@ -79,6 +83,26 @@ def _second_gradient(row: Op) -> str:
             if rows and not any(other.vjp or other.pointwise is not None for other in rows):
                 return f"no: its gradient passes through {name}, which has none"
     return "derived"
+
+
+def jvp_rule(row: Op) -> str:
+    """Return how forward mode differentiates the row: "" where it cannot, or has nothing to."""
+    if row.pointwise is not None:
+        return "derived" if _gradient(row) == "derived" else ""
+    if not row.vjp:
+        return ""
+    if row.view or row.key in LINEAR:
+        return "linear"
+    if row.key in MULTILINEAR:
+        return "multilinear"
+    return "" if _second_gradient(row).startswith("no") else "by its gradient"
+
+
+def _jvp(row: Op) -> str:
+    first = _gradient(row)
+    if first.startswith("no"):
+        return first
+    return jvp_rule(row) or _second_gradient(row)
 
 
 def _calls_with_gradient(text: str) -> list[str]:

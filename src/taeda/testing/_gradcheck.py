@@ -15,6 +15,7 @@ from typing import Any
 
 import taeda
 from taeda.autograd._backward import grad
+from taeda.autograd.forward_ad import push_forward
 from taeda.autograd.gradcheck import GradcheckError
 
 __all__ = ["GradcheckOptions", "backward_of", "run_gradcheck"]
@@ -32,6 +33,9 @@ class GradcheckOptions:
     check_grad_dtypes: bool
     check_batched_grad: bool
     fast_mode: bool
+    check_forward: bool = False
+    check_forward_linear: bool = False
+    check_backward: bool = True
 
 
 def _is_differentiable(value: Any) -> bool:
@@ -191,6 +195,10 @@ def run_gradcheck(func: Callable[..., Any], inputs: Any, options: GradcheckOptio
     if not positions:
         _check_constant(func, inputs, outputs, input_indices, options)
         return
+    if options.check_forward:
+        compare_forward(func, inputs, input_indices, positions, options)
+    if not options.check_backward:
+        return
     compare = _compare_projections if options.fast_mode else _compare_jacobians
     compare(func, inputs, outputs, tensors, input_indices, positions, options)
     _check_gradient_types(outputs, tensors, positions, options)
@@ -239,6 +247,75 @@ def _compare_jacobians(
                 raise _mismatch(numeric[row][column], recorded[row], position, input_index)
             if not np.allclose(recorded[row], again[row], rtol=0, atol=options.nondet_tol, equal_nan=True):
                 raise _not_reentrant(options)
+
+
+# ---- forward mode
+
+
+def _slopes_along(
+    func: Callable[..., Any], inputs: tuple[Any, ...], index: int, tangent: Any, positions: list[int]
+) -> list[Any]:
+    """Return the coordinates of the outputs' tangents for a tangent of one input."""
+    tangents = tuple(tangent if other == index else None for other in range(len(inputs)))
+    with taeda.no_grad():
+        _, slopes = push_forward(lambda *values: _outputs_of(func, values), inputs, tangents)
+    return [_coordinates(slopes[position]) for position in positions]
+
+
+def _tangent_from(tensor: Any, coordinates: Any) -> Any:
+    return _seed_from(tensor.detach(), coordinates)
+
+
+def compare_forward(
+    func: Callable[..., Any],
+    inputs: tuple[Any, ...],
+    input_indices: list[int],
+    positions: list[int],
+    options: GradcheckOptions,
+) -> None:
+    """Compare forward mode with differences: the whole Jacobian, or in fast mode its product with one direction."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    numeric = None if options.fast_mode else _numeric_jacobians(func, inputs, positions, options.eps)
+    for row, index in enumerate(input_indices):
+        tensor = inputs[index]
+        n = len(_coordinates(tensor))
+        if numeric is None:
+            directions = random.standard_normal((1, n)) / max(1.0, n) ** 0.5
+            differences = [
+                [slope]
+                for slope in _directional_difference(func, inputs, tensor, directions[0], positions, options.eps)
+            ]
+        else:
+            directions, differences = np.eye(n), numeric[row]
+        found = [
+            _slopes_along(func, inputs, index, _tangent_from(tensor, direction), positions) for direction in directions
+        ]
+        for column, position in enumerate(positions):
+            for along, difference in zip(found, differences[column], strict=True):
+                if not _is_close(along[column], difference, options.rtol, options.atol):
+                    note = "While comparing forward mode with differences: "
+                    raise _mismatch(difference, along[column], position, index, note)
+        if options.check_forward_linear and n:
+            _check_forward_linear(func, inputs, index, positions, options)
+
+
+def _check_forward_linear(
+    func: Callable[..., Any], inputs: tuple[Any, ...], index: int, positions: list[int], options: GradcheckOptions
+) -> None:
+    import numpy as np
+
+    random = np.random.default_rng(1)
+    n = len(_coordinates(inputs[index]))
+    first, second = random.standard_normal((2, n))
+    slopes = [
+        _slopes_along(func, inputs, index, _tangent_from(inputs[index], direction), positions)
+        for direction in (first, second, first - 2 * second)
+    ]
+    for a, b, both in zip(*slopes, strict=True):
+        if not _is_close(both, a - 2 * b, options.rtol, options.atol):
+            raise GradcheckError("gradcheck failed while testing batched forward mode: tangents do not add up")
 
 
 def _not_reentrant(options: GradcheckOptions) -> GradcheckError:
