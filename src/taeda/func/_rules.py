@@ -17,6 +17,7 @@ from typing import Any
 
 import taeda
 from taeda.func import _batch
+from taeda.ops import batching
 
 __all__ = ["RULES", "Call", "apply", "expand", "rule", "to_front"]
 
@@ -81,7 +82,9 @@ def to_front(value: Any, dim: int | None) -> Any:
 
 def apply(level: Any, op: Any, form: str, arguments: tuple[Any, ...], outs: tuple[Any, ...]) -> Any:
     """Answer a call that was intercepted for ``level``; what comes back is batched at that level."""
-    given, batched, ranks = [], [], []
+    given: list[Any] = []
+    batched: list[Any] = []
+    ranks: list[Any] = []
     for value in arguments:
         samples, dims = _batch.unwrap(value, level)
         if isinstance(value, taeda.Tensor):
@@ -117,7 +120,7 @@ def _compute(call: Call) -> Any:
         return found(call)
     if op.is_pointwise:
         return pointwise(call)
-    if op.key in DATA_DEPENDENT or op.name in DATA_DEPENDENT:
+    if op.key in batching.DATA_DEPENDENT or op.name in batching.DATA_DEPENDENT:
         raise RuntimeError(
             f"vmap: It looks like you're attempting to use an operation whose result's size depends on the data ({op.name}): the samples' "
             "results would differ in shape.\n  hint: use taeda.where or a mask instead"
@@ -450,70 +453,19 @@ _ELEMENTWISE_RANDOM: dict[str, Callable[[Call], Any]] = {
     ),
 }  # fmt: skip
 
-DATA_DEPENDENT = frozenset(
-    {
-        "nonzero",
-        "_nonzero",
-        "where.nonzero",
-        "masked_select",
-        "_unique",
-        "_unique_consecutive",
-        "_unique_dim",
-        "equal",
-        "bincount",
-        "_repeat_indices",
-    }
-)
+# ---- what follows from the schema: the lists are in taeda.ops.batching
 
-
-# ---- what follows from the schema
-
-for _name in (
-    "clone", "_to_copy", "_cast", "alias", "detach", "contiguous", "zeros_like", "ones_like", "full_like", "empty_like", "new_empty",
-    "new_zeros", "new_ones", "new_full", "tril", "triu", "flip", "gather", "_gather_backward",
-    "scatter", "scatter_add", "scatter_reduce", "_scatter_count", "unflatten", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "squeeze.dim",
-    "squeeze.dims", "select", "_select_backward", "_slice", "_slice_backward", "narrow", "_narrow_backward", "diagonal", "_diagonal_backward",
-    "unfold", "_unfold_backward", "split", "split_with_sizes", "chunk", "_tensor_split", "unbind", "view_as_real",
-    "view_as_complex", "real", "imag", "_times_i", "cumsum", "cumprod", "_cumprod_backward", "cummax", "cummin", "logcumsumexp", "sort",
-    "argsort", "topk", "kthvalue", "median.dim", "nanmedian.dim", "mode", "softmax", "log_softmax", "_softmax_backward",
-    "_log_softmax_backward", "_pick_along", "_put_along", "max.dim", "min.dim", "_scaled", "_no_second_derivative",
-    "native_dropout_backward", "_fft_c2c", "_fft_r2c", "_fft_c2r", "_adjoint", "_unsafe_chunk",
-):  # fmt: skip
+for _name in batching.SHIFTED:
     RULES[_name] = front(sizes=_name != "unflatten")
-for _name in (
-    "sum", "nansum", "mean", "prod", "_prod_others", "_prod_others_backward", "count_nonzero", "_count_numbers", "nanmean", "any", "all",
-    "amax", "amin", "aminmax", "var", "std", "var_mean", "std_mean", "var.dim", "std.dim", "var_mean.dim", "std_mean.dim", "_var_backward",
-    "vector_norm", "logsumexp", "_unreduce", "_tie_weights",
-):  # fmt: skip
+for _name in batching.REDUCED:
     RULES[_name] = front(all_dims=True)
 RULES["unsqueeze"] = front(extra=1)
-for _name in (
-    "clamp",
-    "clamp.scalar",
-    "clamp.tensor",
-    "div.tensor_mode",
-    "div.scalar_mode",
-    "max.other",
-    "min.other",
-):
+for _name in batching.POINTWISE:
     RULES[_name] = pointwise
-for _name in (
-    "_avg_pool",
-    "_avg_pool_backward",
-    "_adaptive_avg_pool",
-    "_adaptive_avg_pool_backward",
-    "_pool_scatter",
-    "_pool_gather",
-):
+for _name in batching.FOLDED:
     RULES[_name] = fold()
-for _n in (1, 2, 3):
-    for _name in (
-        "max_pool{}d_with_indices",
-        "avg_pool{}d",
-        "adaptive_avg_pool{}d",
-        "adaptive_max_pool{}d_with_indices",
-    ):
-        RULES[_name.format(_n)] = fold(_n)
+for _name, _n in batching.FOLDED_SPATIAL.items():
+    RULES[_name] = fold(_n)
 
 
 from taeda.func import _rules_index, _rules_linalg, _rules_product, _rules_shape  # noqa: E402, F401  (they register themselves)

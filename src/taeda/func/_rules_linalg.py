@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from taeda.func._rules import RULES, Call, each_sample, expand, rule
+from taeda.ops import batching
 
 __all__: list[str] = []
 
@@ -25,11 +26,7 @@ def leading(call: Call) -> Any:
 
 _VECTORS = frozenset({"pivots", "LU_pivots", "tau"})
 
-for _name in (
-    "cholesky", "cholesky_ex", "inv", "inv_ex", "inverse", "det", "_det_backward", "slogdet", "geqrf", "_householder_product",
-    "lu_factor", "lu_factor_ex", "lu_unpack", "ldl_factor", "ldl_factor_ex", "ldl_solve", "lu_solve", "solve_triangular", "eigh", "_eigvalsh",
-    "eig", "_eigvals", "svd", "_svdvals", "matrix_exp", "_with_pinv_gradient", "_ormqr",
-):  # fmt: skip
+for _name in batching.LEADING:
     RULES[_name] = leading
 
 
