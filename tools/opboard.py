@@ -38,8 +38,22 @@ def page(registry) -> str:
 <tbody>
 {body}
 <tr><th>can</th><td></td>{counts}</tr>
+</tbody></table>
+<h2>Names of PyTorch that are not there</h2>
+<p>They can be imported; using one raises NotImplementedError with the reason.</p>
+<table><tbody>
+{absent_names()}
 </tbody></table></html>
 """
+
+
+def absent_names() -> str:
+    from taeda.ops.absent import ABSENT
+
+    return "\n".join(
+        f"<tr><td>{html.escape(reason)}</td><td><code>{' '.join(sorted(names.split()))}</code></td></tr>"
+        for reason, names in ABSENT.items()
+    )
 
 
 def board_row(row, cells: dict[str, str]) -> str:

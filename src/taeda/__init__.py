@@ -13,6 +13,8 @@ import typing as _typing
 from taeda import _C
 
 _C._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
+# What an out-of-memory error adds to its message.
+_C._set_memory_reporter(lambda: __import__("taeda._memory_report", fromlist=["memory_report"]).memory_report())
 
 from taeda import _ops
 from taeda._C import (
@@ -86,7 +88,7 @@ newaxis = None
 
 _ops.install(globals())
 
-from taeda import _tensor  # noqa: F401  (gives Tensor its methods)
+from taeda import _tensor, _tensor_extra  # noqa: F401  (they give Tensor its methods)
 from taeda._creation import (
     as_tensor,
     asarray,
@@ -111,9 +113,13 @@ from taeda.random import fork_rng, get_rng_state, initial_seed, manual_seed, see
 
 # Modules that are loaded when they are first named.
 _LAZY_MODULES = {
+    "amp",
+    "array_api",
     "autograd",
     "backends",
+    "cpu",
     "cuda",
+    "distributed",
     "distributions",
     "fft",
     "func",
@@ -152,6 +158,7 @@ _LAZY_NAMES = {
     "finfo": "taeda._type_info",
     "iinfo": "taeda._type_info",
     "show_config": "taeda._config",
+    "__array_namespace_info__": "taeda.array_api",
     "vmap": "taeda.func",
 }
 
@@ -167,9 +174,15 @@ def __getattr__(name: str):
         except ModuleNotFoundError as error:
             if error.name != f"taeda.{name}":
                 raise
-    raise AttributeError(f"taeda has no torch.{name}")
+    try:
+        value = importlib.import_module("taeda._rare_names").find(name)
+    except KeyError:
+        raise AttributeError(f"taeda has no torch.{name}") from None
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
     there = {name.partition(".")[0] for folder in __path__ for name in _os.listdir(folder)}
-    return sorted({*globals(), *_LAZY_NAMES, *(_LAZY_MODULES & there)})
+    rare = importlib.import_module("taeda._rare_names").names()
+    return sorted({*globals(), *_LAZY_NAMES, *(_LAZY_MODULES & there), *rare})
