@@ -1,6 +1,7 @@
 """The allocator: reuse, statistics, the limit, and errors that leave the process usable."""
 
 import gc
+import time
 
 import pytest
 
@@ -76,3 +77,27 @@ def test_meta_tensors_take_no_memory():
     before = taeda.memory_stats()["reserved_bytes"]
     t = taeda.empty(1 << 50, dtype=taeda.uint8, device="meta")
     assert t.numel() == 1 << 50 and taeda.memory_stats()["reserved_bytes"] - before < 1 << 20
+
+
+def test_out_of_memory_names_the_largest_tensors(limit):
+    named = taeda.empty(2 << 20, dtype=taeda.float32)
+    layer = taeda.nn.Linear(1024, 512)
+    limit(taeda.memory_stats()["reserved_bytes"] + (1 << 20))
+    with pytest.raises(taeda.OutOfMemoryError) as caught:
+        taeda.empty(64 << 20, dtype=taeda.uint8)
+    message = str(caught.value)
+    assert f"8.00 MiB: float32 [{named.numel()}], named in test_out_of_memory_names" in message
+    assert f"2.00 MiB: float32 {list(layer.weight.shape)}, Linear.weight" in message
+
+
+def test_large_blocks_that_nobody_uses_go_back_to_the_system():
+    taeda.empty_cache()
+    taeda.empty(24 << 20, dtype=taeda.uint8)
+    assert taeda.memory_stats()["cached_bytes"] >= 24 << 20
+    taeda._C._set_cache_idle_seconds(0.02)
+    try:
+        time.sleep(0.1)
+        other = taeda.empty(4 << 20, dtype=taeda.uint8)
+    finally:
+        taeda._C._set_cache_idle_seconds(30)
+    assert other.numel() == 4 << 20 and taeda.memory_stats()["cached_bytes"] < 24 << 20

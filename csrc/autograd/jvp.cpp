@@ -90,12 +90,13 @@ TensorList multilinear(const Op& op, const Value* arguments, uint64_t level) {
 
 // ---- everything else: Note [Transposing a gradient]
 
-// Where the vectors u come from: leaves of zeros, since only the derivative is wanted.
+// Where the vectors u come from: leaves of ones. A linear map has one derivative everywhere; at zero, gradients that compute in
+// logarithms take a branch that does not show it.
 struct Transposer {
     Transposer() : is_recording(grad_mode().enabled), oldest(last_sequence()), record(true), no_hooks(nullptr) {}
 
     Tensor new_vector(const Tensor& like) {
-        Tensor u = zeros_of(like);
+        Tensor u = cpu::full(like.sizes(), Scalar(1), like.dtype(), like.visible_device());
         set_requires_grad(u, true);
         vectors.push_back(u);
         inputs.push_back(edge_of(u));

@@ -15,6 +15,8 @@ from taeda import _C
 _C._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
 # What an out-of-memory error adds to its message.
 _C._set_memory_reporter(lambda: __import__("taeda._memory_report", fromlist=["memory_report"]).memory_report())
+# What an out-of-memory error adds to its message.
+_C._set_memory_reporter(lambda: __import__("taeda._memory_report", fromlist=["memory_report"]).memory_report())
 
 from taeda import _ops
 from taeda._C import (

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import taeda
+from taeda import _C
 
 __all__ = ["get_printoptions", "printoptions", "set_printoptions", "tensor_repr"]
 
@@ -235,6 +236,10 @@ def _suffixes(tensor: Any, grad_fn: Any) -> list[str]:
         suffixes.append(f"grad_fn=<{type(grad_fn).__name__}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
+    if _C._n_dual_levels():
+        tangent = _C._unpack_dual(tensor, -1)[1]
+        if tangent is not None:
+            suffixes.append(f"tangent={tensor_repr(tangent)}")
     return suffixes
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import taeda
 from taeda.autograd import Function, detect_anomaly, set_detect_anomaly
-from taeda.autograd.graph import save_on_cpu, saved_tensors_hooks
+from taeda.autograd.graph import save_on_cpu
 
 
 class MakesNan(Function):
@@ -55,5 +55,17 @@ def test_where_saved_tensors_are_kept():
         y = (x * x).sum()
     y.backward()
     assert x.grad.tolist() == [2, 2]
-    with pytest.raises(NotImplementedError, match="taeda has no saved_tensors_hooks"):
-        saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)
+
+
+def test_the_message_names_the_forward_that_a_second_derivative_came_from():
+    x = taeda.zeros(1, requires_grad=True)
+    with set_detect_anomaly(True):
+        y = x.sqrt()  # the forward line; its second derivative at 0 is infinite times 0
+        (first,) = taeda.autograd.grad((x * x + 1).log() * 1, x, create_graph=True)
+        assert first.grad_fn is not None
+        with pytest.raises(RuntimeError, match=r"recorded at .*test_anomaly_mode.py:\d+"):
+            (y * 0).backward()
+        z = (x + 1).log()
+        (slope,) = taeda.autograd.grad(z, x, create_graph=True)
+        with pytest.raises(RuntimeError, match=r"that in the backward of LogBackward0, recorded at .*test_anomaly_mode"):
+            taeda.autograd.grad(slope, x, taeda.full((1,), float("nan")))

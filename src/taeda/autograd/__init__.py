@@ -8,7 +8,13 @@ import importlib
 from typing import Any
 
 from taeda.autograd._backward import backward, grad
-from taeda.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from taeda.autograd.grad_mode import (
+    enable_grad,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+)
 
 # Imported at once, because the function has its module's name and must win over it.
 from taeda.autograd.gradcheck import gradcheck, gradgradcheck
@@ -29,6 +35,7 @@ __all__ = [
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
 
 # What a first tensor does not need is loaded on first use.

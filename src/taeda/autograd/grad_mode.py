@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Generator
 from typing import Any
 
 from taeda import _C
 
-__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled"]
+__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
 
 
 class _ModeContext:
@@ -37,7 +38,7 @@ class _ModeContext:
                 FutureWarning,
                 stacklevel=2,
             )
-            function.__init__ = self(function.__init__)
+            function.__init__ = self(function.__init__)  # type: ignore[method-assign, misc]
             return function
         if inspect.isgeneratorfunction(function):
             return _wrap_generator(self.clone, function)
@@ -120,6 +121,38 @@ class enable_grad(_NoParenthesesContext):
         _C._set_grad_enabled(self._previous)
 
 
+_multithreading = threading.local()
+
+
+def is_multithreading_enabled() -> bool:
+    """Return what `set_multithreading_enabled` has set in this thread."""
+    return getattr(_multithreading, "mode", True)
+
+
+class set_multithreading_enabled(_ModeContext):
+    """Note whether backward may use threads of its own; as a context, until its end. It always runs in the thread that
+    calls it, in the reverse order of recording: only the kernels are spread over threads.
+
+    Args:
+        mode: what `is_multithreading_enabled` returns from now on.
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.prev = is_multithreading_enabled()
+        self.mode = mode
+        _multithreading.mode = mode
+
+    def __enter__(self) -> None:
+        _multithreading.mode = self.mode
+
+    def __exit__(self, *exc_info: object) -> None:
+        _multithreading.mode = self.prev
+
+    def clone(self) -> set_multithreading_enabled:
+        """Return a new context of the same mode."""
+        return type(self)(self.mode)
+
+
 class set_grad_enabled(_ModeContext):
     """Switch the recording of history at once; as a context, until its end, and as a decorator, in the function only.
 
@@ -165,7 +198,7 @@ class inference_mode(_ModeContext):
         context = super().__new__(cls)
         if isinstance(mode, bool):
             return context
-        context.__init__()
+        context.__init__()  # type: ignore[misc]
         return context(mode)
 
     def __init__(self, mode: bool = True) -> None:

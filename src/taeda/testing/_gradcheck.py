@@ -257,7 +257,7 @@ def _slopes_along(
 ) -> list[Any]:
     """Return the coordinates of the outputs' tangents for a tangent of one input."""
     tangents = tuple(tangent if other == index else None for other in range(len(inputs)))
-    with taeda.no_grad():
+    with taeda.enable_grad():  # the function may go backward inside
         _, slopes = push_forward(lambda *values: _outputs_of(func, values), inputs, tangents)
     return [_coordinates(slopes[position]) for position in positions]
 

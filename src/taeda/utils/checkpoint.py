@@ -129,12 +129,11 @@ class _Inputs:
         self.plain = [None if isinstance(value, taeda.Tensor) else value for value in values]
         with taeda.enable_grad():
             anchor = taeda.empty(0, requires_grad=True)
-            kept = _KeepInputs.apply(anchor, *(values[index] for index in self.places))
-        self.node = kept.grad_fn
+            self.kept = _KeepInputs.apply(anchor, *(values[index] for index in self.places))
 
     def get(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         values = list(self.plain)
-        for index, tensor in zip(self.places, self.node.saved_tensors, strict=True):
+        for index, tensor in zip(self.places, self.kept.grad_fn.saved_tensors, strict=True):
             values[index] = tensor.detach().requires_grad_(tensor.requires_grad)
         return tuple(values[: self.n_args]), dict(zip(self.names, values[self.n_args :], strict=True))
 
