@@ -45,6 +45,16 @@ def _register(hooks: OrderedDict, hook: Callable) -> RemovableHandle:
 class ModuleState:
     """The part of Module that stores and restores."""
 
+    # What Module brings along.
+    _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
+    _modules: dict[str, Any]
+    _non_persistent_buffers_set: set[str]
+    _state_dict_hooks: OrderedDict[int, Any]
+    _state_dict_pre_hooks: OrderedDict[int, Any]
+    _load_state_dict_pre_hooks: OrderedDict[int, Any]
+    _load_state_dict_post_hooks: OrderedDict[int, Any]
+
     # Written to the state's metadata; a class that changes the meaning of its state raises it.
     _version: int = 1
 
@@ -120,7 +130,7 @@ class ModuleState:
 
     def register_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` after; it may change the dictionary in place."""
-        hook._from_public_api = True
+        hook._from_public_api = True  # type: ignore[attr-defined]
         return _register(self._state_dict_hooks, hook)
 
     def _register_state_dict_hook(self, hook: Callable) -> RemovableHandle:
@@ -155,7 +165,7 @@ class ModuleState:
         metadata = getattr(state_dict, "_metadata", None)
         state_dict = OrderedDict(state_dict)
         if metadata is not None:
-            state_dict._metadata = metadata
+            state_dict._metadata = metadata  # type: ignore[attr-defined]
         pending = _Loading(state_dict, metadata, assign, missing_keys, unexpected_keys, error_msgs)
         pending.load(self, state_dict, "")
         if strict:

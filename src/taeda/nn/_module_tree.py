@@ -11,6 +11,11 @@ import taeda
 class ModuleTree:
     """The part of Module that walks and names; it needs ``_modules``, ``_parameters`` and ``_buffers``."""
 
+    _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
+    _modules: dict[str, Any]
+    _get_name: Callable[[], str]
+
     def named_modules(
         self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Any]]:
@@ -54,9 +59,9 @@ class ModuleTree:
     def _named_members(
         self, members_of: Callable, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Any]]:
-        seen = set()
+        seen: set[Any] = set()
         if recurse:
-            modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            modules: Any = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         else:
             modules = [(prefix, self)]
         for module_prefix, module in modules:

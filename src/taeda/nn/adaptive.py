@@ -73,7 +73,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         self.head.reset_parameters()
-        for projection, output in self.tail:
+        for projection, output in self.tail.children():
             projection.reset_parameters()
             output.reset_parameters()
 

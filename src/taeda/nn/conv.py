@@ -173,19 +173,19 @@ class _Conv(_ConvNd):
 
 
 class Conv1d(_Conv):
-    __doc__ = _Conv.__doc__.replace("``_n_dims`` dimensions", "1 dimension: (N, C, L) or (C, L)")
+    __doc__ = (_Conv.__doc__ or "").replace("``_n_dims`` dimensions", "1 dimension: (N, C, L) or (C, L)")
     _n_dims = 1
     _convolve = staticmethod(F.conv1d)
 
 
 class Conv2d(_Conv):
-    __doc__ = _Conv.__doc__.replace("``_n_dims`` dimensions", "2 dimensions: (N, C, H, W) or (C, H, W)")
+    __doc__ = (_Conv.__doc__ or "").replace("``_n_dims`` dimensions", "2 dimensions: (N, C, H, W) or (C, H, W)")
     _n_dims = 2
     _convolve = staticmethod(F.conv2d)
 
 
 class Conv3d(_Conv):
-    __doc__ = _Conv.__doc__.replace("``_n_dims`` dimensions", "3 dimensions: (N, C, D, H, W) or (C, D, H, W)")
+    __doc__ = (_Conv.__doc__ or "").replace("``_n_dims`` dimensions", "3 dimensions: (N, C, D, H, W) or (C, D, H, W)")
     _n_dims = 3
     _convolve = staticmethod(F.conv3d)
 
@@ -275,25 +275,32 @@ class _ConvTransposeNd(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTransposeNd):
-    __doc__ = _ConvTransposeNd.__doc__.replace("``_n_dims`` dimensions", "1 dimension")
+    __doc__ = (_ConvTransposeNd.__doc__ or "").replace("``_n_dims`` dimensions", "1 dimension")
     _n_dims = 1
     _convolve = staticmethod(F.conv_transpose1d)
 
 
 class ConvTranspose2d(_ConvTransposeNd):
-    __doc__ = _ConvTransposeNd.__doc__.replace("``_n_dims``", "2")
+    __doc__ = (_ConvTransposeNd.__doc__ or "").replace("``_n_dims``", "2")
     _n_dims = 2
     _convolve = staticmethod(F.conv_transpose2d)
 
 
 class ConvTranspose3d(_ConvTransposeNd):
-    __doc__ = _ConvTransposeNd.__doc__.replace("``_n_dims``", "3")
+    __doc__ = (_ConvTransposeNd.__doc__ or "").replace("``_n_dims``", "3")
     _n_dims = 3
     _convolve = staticmethod(F.conv_transpose3d)
 
 
 class _LazyConv(LazyModuleMixin):
     """A convolution that takes ``in_channels`` from its first input."""
+
+    cls_to_become: Any
+    # Of the convolution that it is mixed into.
+    _n_dims: int
+    groups: int
+    transposed: bool
+    kernel_size: tuple[int, ...]
 
     def __init__(self, out_channels: int, kernel_size: Any, *args: Any, **kwargs: Any) -> None:
         device, dtype = kwargs.get("device"), kwargs.get("dtype")
@@ -309,13 +316,13 @@ class _LazyConv(LazyModuleMixin):
         """The arguments behind ``kernel_size`` by name, whichever way they were given."""
         import inspect
 
-        names = [name for name in inspect.signature(self.cls_to_become.__init__).parameters if name != "self"]
+        names = [name for name in inspect.signature(self.cls_to_become).parameters]
         return {**dict(zip(names[3:], args, strict=False)), **kwargs}
 
     def reset_parameters(self) -> None:
         """Draw all parameters, once they have their shapes."""
         if not self.has_uninitialized_params() and self.in_channels != 0:
-            super().reset_parameters()
+            super().reset_parameters()  # type: ignore[misc]
 
     def initialize_parameters(self, input: Any, *args: Any, **kwargs: Any) -> None:
         """Give the parameters the shapes that ``input`` asks for."""

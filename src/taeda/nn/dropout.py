@@ -37,7 +37,7 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    __doc__ = _Dropout.__doc__.replace(
+    __doc__ = (_Dropout.__doc__ or "").replace(
         "Calls a function of nn.functional in training and returns its input otherwise.",
         "In training sets elements to 0 at probability ``p`` and scales the others by ``1 / (1 - p)`` (Hinton 2012).",
     )

@@ -18,6 +18,13 @@ class LazyModuleMixin:
     """
 
     cls_to_become: type | None = None
+    # What the module that it is mixed into brings along.
+    _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
+    _non_persistent_buffers_set: set[str]
+    _get_name: Any
+    _register_load_state_dict_pre_hook: Any
+    register_forward_pre_hook: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

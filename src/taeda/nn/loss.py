@@ -171,7 +171,7 @@ class BCELoss(_WeightedLoss):
 class BCEWithLogitsLoss(_Loss):
     """``BCELoss`` of the sigmoid of logits, computed stably; see ``F.binary_cross_entropy_with_logits``."""
 
-    __constants__ = None
+    __constants__ = None  # type: ignore[assignment]
 
     def __init__(
         self,

@@ -258,7 +258,9 @@ class Module(ModuleTree, ModuleState):
 
     def _set_module(self, name: str, value: Module) -> None:
         if "_modules" not in self.__dict__:
-            raise AttributeError("cannot assign module before Module.__init__() call")
+            raise AttributeError(
+                "cannot assign module before Module.__init__() call\n  hint: start __init__ with super().__init__()"
+            )
         self._forget(name, "_parameters", "_buffers")
         for hook in _module_hooks.module_registration_hooks.values():
             value = _replaced(value, hook(self, name, value))
@@ -488,6 +490,8 @@ class Module(ModuleTree, ModuleState):
         """
         self._set_backward_kind(False)
         return self._register(self._backward_hooks, hook, False)
+
+    _is_full_backward_hook: bool | None
 
     def _set_backward_kind(self, is_full: bool) -> None:
         if self._is_full_backward_hook is (not is_full):

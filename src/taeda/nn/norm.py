@@ -136,7 +136,7 @@ class _BatchNorm(_NormBase):
 
 
 class BatchNorm1d(_BatchNorm):
-    __doc__ = _BatchNorm.__doc__ + "\n    Shape: (N, C) or (N, C, L), the same out.\n"
+    __doc__ = (_BatchNorm.__doc__ or "") + "\n    Shape: (N, C) or (N, C, L), the same out.\n"
 
     def _check_input_dim(self, input: Any) -> None:
         if input.dim() not in (2, 3):
@@ -144,7 +144,7 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    __doc__ = _BatchNorm.__doc__ + "\n    Shape: (N, C, H, W), the same out.\n"
+    __doc__ = (_BatchNorm.__doc__ or "") + "\n    Shape: (N, C, H, W), the same out.\n"
 
     def _check_input_dim(self, input: Any) -> None:
         if input.dim() != 4:
@@ -152,7 +152,7 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    __doc__ = _BatchNorm.__doc__ + "\n    Shape: (N, C, D, H, W), the same out.\n"
+    __doc__ = (_BatchNorm.__doc__ or "") + "\n    Shape: (N, C, D, H, W), the same out.\n"
 
     def _check_input_dim(self, input: Any) -> None:
         if input.dim() != 5:
@@ -226,17 +226,17 @@ class _InstanceNorm(_NormBase):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    __doc__ = _InstanceNorm.__doc__ + "\n    Shape: (N, C, L) or (C, L), the same out.\n"
+    __doc__ = (_InstanceNorm.__doc__ or "") + "\n    Shape: (N, C, L) or (C, L), the same out.\n"
     _n_dims = 1
 
 
 class InstanceNorm2d(_InstanceNorm):
-    __doc__ = _InstanceNorm.__doc__ + "\n    Shape: (N, C, H, W) or (C, H, W), the same out.\n"
+    __doc__ = (_InstanceNorm.__doc__ or "") + "\n    Shape: (N, C, H, W) or (C, H, W), the same out.\n"
     _n_dims = 2
 
 
 class InstanceNorm3d(_InstanceNorm):
-    __doc__ = _InstanceNorm.__doc__ + "\n    Shape: (N, C, D, H, W) or (C, D, H, W), the same out.\n"
+    __doc__ = (_InstanceNorm.__doc__ or "") + "\n    Shape: (N, C, D, H, W) or (C, D, H, W), the same out.\n"
     _n_dims = 3
 
 
@@ -271,7 +271,7 @@ class _LazyNorm(LazyModuleMixin):
     def reset_parameters(self) -> None:
         """Set all to their initial values, once they have their shapes."""
         if not self.has_uninitialized_params() and self.num_features != 0:
-            super().reset_parameters()
+            super().reset_parameters()  # type: ignore[misc]
 
     def initialize_parameters(self, input: Any) -> None:
         """Give parameters and statistics the shapes that ``input`` asks for."""
@@ -321,7 +321,7 @@ class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
 
 
 def _shape(normalized_shape: Any) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, numbers.Integral) else tuple(normalized_shape)
+    return (int(normalized_shape),) if isinstance(normalized_shape, numbers.Integral) else tuple(normalized_shape)
 
 
 class LayerNorm(Module):

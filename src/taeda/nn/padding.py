@@ -74,7 +74,7 @@ class ConstantPad3d(_ConstantPad):
 
 
 class ZeroPad1d(ConstantPad1d):
-    __doc__ = _Pad.__doc__.replace("larger", "larger, filling with 0")
+    __doc__ = (_Pad.__doc__ or "").replace("larger", "larger, filling with 0")
 
     def __init__(self, padding: Any) -> None:
         super().__init__(padding, 0.0)
@@ -104,7 +104,7 @@ class ZeroPad3d(ConstantPad3d):
 
 
 class ReflectionPad1d(_Pad):
-    __doc__ = _Pad.__doc__.replace("larger", "larger by their reflection, which does not repeat the edge")
+    __doc__ = (_Pad.__doc__ or "").replace("larger", "larger by their reflection, which does not repeat the edge")
     _n_dims, _mode = 1, "reflect"
 
 
@@ -119,7 +119,7 @@ class ReflectionPad3d(_Pad):
 
 
 class ReplicationPad1d(_Pad):
-    __doc__ = _Pad.__doc__.replace("larger", "larger by repeating the edge")
+    __doc__ = (_Pad.__doc__ or "").replace("larger", "larger by repeating the edge")
     _n_dims, _mode = 1, "replicate"
 
 
@@ -134,7 +134,7 @@ class ReplicationPad3d(_Pad):
 
 
 class CircularPad1d(_Pad):
-    __doc__ = _Pad.__doc__.replace("larger", "larger by continuing at their other end")
+    __doc__ = (_Pad.__doc__ or "").replace("larger", "larger by continuing at their other end")
     _n_dims, _mode = 1, "circular"
 
     def _check_input_dim(self, input: Any) -> None:
@@ -149,10 +149,10 @@ class CircularPad1d(_Pad):
 
 
 class CircularPad2d(CircularPad1d):
-    __doc__ = CircularPad1d.__doc__
+    __doc__ = CircularPad1d.__doc__ or ""
     _n_dims = 2
 
 
 class CircularPad3d(CircularPad1d):
-    __doc__ = CircularPad1d.__doc__
+    __doc__ = CircularPad1d.__doc__ or ""
     _n_dims = 3

@@ -10,7 +10,7 @@ import taeda
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
-class _Marked(type(taeda.Tensor)):
+class _Marked(type(taeda.Tensor)):  # type: ignore[misc]
     """Makes every tensor that carries the class's mark an instance: marked tensors keep their own class."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -101,6 +101,10 @@ def is_lazy(value: Any) -> bool:
 
 class UninitializedTensorMixin:
     """What parameters and buffers without a shape have in common: they turn into real ones on ``materialize``."""
+
+    cls_to_become: Any
+    data: Any
+    requires_grad: bool
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give this tensor its shape (uninitialized values) and turn it into an ordinary one, in place."""

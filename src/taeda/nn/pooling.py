@@ -62,17 +62,17 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    __doc__ = _MaxPool.__doc__ + "\n    Shape: (N, C, L) or (C, L).\n"
+    __doc__ = (_MaxPool.__doc__ or "") + "\n    Shape: (N, C, L) or (C, L).\n"
     _function = staticmethod(F.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
-    __doc__ = _MaxPool.__doc__ + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
+    __doc__ = (_MaxPool.__doc__ or "") + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
     _function = staticmethod(F.max_pool2d)
 
 
 class MaxPool3d(_MaxPool):
-    __doc__ = _MaxPool.__doc__ + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
+    __doc__ = (_MaxPool.__doc__ or "") + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
     _function = staticmethod(F.max_pool3d)
 
 
@@ -104,19 +104,19 @@ class _MaxUnpool(Module):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    __doc__ = _MaxUnpool.__doc__ + "\n    Shape: (N, C, L) or (C, L).\n"
+    __doc__ = (_MaxUnpool.__doc__ or "") + "\n    Shape: (N, C, L) or (C, L).\n"
     _n_dims = 1
     _function = staticmethod(F.max_unpool1d)
 
 
 class MaxUnpool2d(_MaxUnpool):
-    __doc__ = _MaxUnpool.__doc__ + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
+    __doc__ = (_MaxUnpool.__doc__ or "") + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
     _n_dims = 2
     _function = staticmethod(F.max_unpool2d)
 
 
 class MaxUnpool3d(_MaxUnpool):
-    __doc__ = _MaxUnpool.__doc__ + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
+    __doc__ = (_MaxUnpool.__doc__ or "") + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
     _n_dims = 3
     _function = staticmethod(F.max_unpool3d)
 
@@ -206,12 +206,12 @@ class _AvgPool(Module):
 
 
 class AvgPool2d(_AvgPool):
-    __doc__ = _AvgPool.__doc__ + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
+    __doc__ = (_AvgPool.__doc__ or "") + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
     _function = staticmethod(F.avg_pool2d)
 
 
 class AvgPool3d(_AvgPool):
-    __doc__ = _AvgPool.__doc__ + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
+    __doc__ = (_AvgPool.__doc__ or "") + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
     _function = staticmethod(F.avg_pool3d)
 
 
@@ -238,17 +238,17 @@ class _AdaptiveAvgPool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    __doc__ = _AdaptiveAvgPool.__doc__ + "\n    Shape: (N, C, L) or (C, L).\n"
+    __doc__ = (_AdaptiveAvgPool.__doc__ or "") + "\n    Shape: (N, C, L) or (C, L).\n"
     _function = staticmethod(F.adaptive_avg_pool1d)
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    __doc__ = _AdaptiveAvgPool.__doc__ + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
+    __doc__ = (_AdaptiveAvgPool.__doc__ or "") + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
     _function = staticmethod(F.adaptive_avg_pool2d)
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    __doc__ = _AdaptiveAvgPool.__doc__ + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
+    __doc__ = (_AdaptiveAvgPool.__doc__ or "") + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
     _function = staticmethod(F.adaptive_avg_pool3d)
 
 
@@ -277,17 +277,17 @@ class _AdaptiveMaxPool(Module):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    __doc__ = _AdaptiveMaxPool.__doc__ + "\n    Shape: (N, C, L) or (C, L).\n"
+    __doc__ = (_AdaptiveMaxPool.__doc__ or "") + "\n    Shape: (N, C, L) or (C, L).\n"
     _function = staticmethod(F.adaptive_max_pool1d)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    __doc__ = _AdaptiveMaxPool.__doc__ + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
+    __doc__ = (_AdaptiveMaxPool.__doc__ or "") + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
     _function = staticmethod(F.adaptive_max_pool2d)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    __doc__ = _AdaptiveMaxPool.__doc__ + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
+    __doc__ = (_AdaptiveMaxPool.__doc__ or "") + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
     _function = staticmethod(F.adaptive_max_pool3d)
 
 
@@ -321,17 +321,17 @@ class _LPPool(Module):
 
 
 class LPPool1d(_LPPool):
-    __doc__ = _LPPool.__doc__ + "\n    Shape: (N, C, L) or (C, L).\n"
+    __doc__ = (_LPPool.__doc__ or "") + "\n    Shape: (N, C, L) or (C, L).\n"
     _function = staticmethod(F.lp_pool1d)
 
 
 class LPPool2d(_LPPool):
-    __doc__ = _LPPool.__doc__ + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
+    __doc__ = (_LPPool.__doc__ or "") + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
     _function = staticmethod(F.lp_pool2d)
 
 
 class LPPool3d(_LPPool):
-    __doc__ = _LPPool.__doc__ + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
+    __doc__ = (_LPPool.__doc__ or "") + "\n    Shape: (N, C, D, H, W) or (C, D, H, W).\n"
     _function = staticmethod(F.lp_pool3d)
 
 
@@ -381,12 +381,12 @@ class _FractionalMaxPool(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):
-    __doc__ = _FractionalMaxPool.__doc__ + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
+    __doc__ = (_FractionalMaxPool.__doc__ or "") + "\n    Shape: (N, C, H, W) or (C, H, W).\n"
     _n_dims = 2
     _function = staticmethod(F.fractional_max_pool2d)
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    __doc__ = _FractionalMaxPool.__doc__ + "\n    Shape: (N, C, T, H, W) or (C, T, H, W).\n"
+    __doc__ = (_FractionalMaxPool.__doc__ or "") + "\n    Shape: (N, C, T, H, W) or (C, T, H, W).\n"
     _n_dims = 3
     _function = staticmethod(F.fractional_max_pool3d)

@@ -74,7 +74,10 @@ class RNNBase(Module):
         for layer in range(num_layers):
             for suffix in ("", "_reverse") if bidirectional else ("",):
                 in_size = input_size if layer == 0 else out_size * (2 if bidirectional else 1)
-                shapes = {"weight_ih": (gate_size, in_size), "weight_hh": (gate_size, out_size)}
+                shapes: dict[str, tuple[int, ...]] = {
+                    "weight_ih": (gate_size, in_size),
+                    "weight_hh": (gate_size, out_size),
+                }
                 if bias:
                     shapes.update(bias_ih=(gate_size,), bias_hh=(gate_size,))
                 if proj_size:
@@ -200,7 +203,7 @@ class RNNBase(Module):
             parts = tuple(part.unsqueeze(1) for part in parts)
         if sorted_indices is not None:
             parts = tuple(part.index_select(1, sorted_indices) for part in parts)
-        messages = ("Expected hidden size {}, got {}",)
+        messages: tuple[str, ...] = ("Expected hidden size {}, got {}",)
         if self.mode == "LSTM":
             messages = ("Expected hidden[0] size {}, got {}", "Expected hidden[1] size {}, got {}")
         for part, size, message in zip(parts, sizes, messages, strict=True):
@@ -225,7 +228,8 @@ class RNNBase(Module):
 
 
 def _check_sizes(hidden_size: Any, num_layers: int, dropout: Any, proj_size: int) -> None:
-    if not isinstance(dropout, numbers.Number) or not 0 <= dropout <= 1 or isinstance(dropout, bool):
+    is_number = isinstance(dropout, numbers.Number) and not isinstance(dropout, bool)
+    if not is_number or not 0 <= dropout <= 1:
         raise ValueError(
             "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
         )

@@ -213,7 +213,7 @@ def _checked_attn_mask(attn_mask: Any, target_len: int, source_len: int, n_rows:
     if attn_mask is None:
         return None
     if attn_mask.dim() == 2:
-        wanted = (target_len, source_len)
+        wanted: tuple[int, ...] = (target_len, source_len)
         if tuple(attn_mask.shape) != wanted:
             raise RuntimeError(f"The shape of the 2D attn_mask is {attn_mask.shape}, but should be {wanted}.")
         return attn_mask.unsqueeze(0)

@@ -17,7 +17,7 @@ class _Scaled:
     def get(cls) -> Any:
         if cls._function is None:
 
-            class ScaledRows(taeda.autograd.Function):
+            class ScaledRows(taeda.autograd.Function):  # type: ignore[valid-type, misc]
                 @staticmethod
                 def forward(ctx, rows, index):
                     ctx.save_for_backward(index)

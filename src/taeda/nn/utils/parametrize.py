@@ -69,7 +69,7 @@ class ParametrizationList(ModuleList):
             )
         self.is_tensor = isinstance(new, taeda.Tensor)
         self.ntensors = 1 if self.is_tensor else len(new)
-        if self.is_tensor:
+        if isinstance(new, taeda.Tensor):
             if original.dtype != new.dtype:
                 raise ValueError(
                     "When `right_inverse` outputs one tensor, it may not change the dtype.\n"
