@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <map>
 #include <queue>
 #include <unordered_map>
 #include <unordered_set>
@@ -107,7 +109,12 @@ std::atomic<int64_t> g_n_runs{0};
 class Run {
 public:
     Run(const std::vector<Edge>& roots, const std::vector<Edge>& inputs, const BackwardOptions& options)
-        : number(g_n_runs.fetch_add(1)), options_(options), roots_(roots), inputs_(inputs), captured_(inputs.size()), outer_(std::exchange(t_run, this)) {}
+        : number(g_n_runs.fetch_add(1)),
+          options_(options),
+          roots_(roots),
+          inputs_(inputs),
+          captured_(inputs.size()),
+          outer_(std::exchange(t_run, this)) {}
 
     ~Run() {
         t_run = outer_;
@@ -126,10 +133,12 @@ public:
         for (size_t k = 0; k < roots_.size(); ++k) deliver(roots_[k], grads[k]);
         while (!queue_.empty()) {
             Ptr<Node> node = queue_.top();
+            while (!due_.empty() && due_.begin()->first > node->sequence) finish_first_due();
             queue_.pop();
             run_node(*node);
         }
-        finish_leaves();
+        while (!due_.empty()) finish_first_due();
+        for (const Ptr<TensorImpl>& leaf : leaf_order_) finish_leaf(leaf);
         return std::move(captured_);
     }
 
@@ -205,30 +214,58 @@ private:
             accumulate_grad(*leaf, grad);
             return;
         }
-        // Hooks and inputs see the whole gradient: it waits for the end of the run.
+        // Hooks and inputs see the whole gradient: inputs wait for the end of the run, hooks until the oldest node that uses the
+        // leaf has run, so that a hook may use up the gradient before the next one is there.
         auto [found, is_new] = leaves_.try_emplace(leaf);
-        if (is_new) leaf_order_.push_back(edge.leaf);
+        if (is_new && options_.has_inputs) leaf_order_.push_back(edge.leaf);
+        else if (is_new) due_.emplace(oldest_use(leaf), edge.leaf);
         add_into(found->second, std::move(grad));
     }
 
-    void finish_leaves() {
-        for (const Ptr<TensorImpl>& leaf : leaf_order_) {
-            Tensor grad = std::move(leaves_[leaf.get()]);
-            std::vector<AutogradRecord::LeafHook> hooks;
-            if (leaf->autograd) hooks = leaf->autograd->hooks;
-            for (auto& hook : hooks) {
-                if (hook.when != AutogradRecord::When::Gradient) continue;
-                if (Tensor replaced = hook.hook->call(grad); replaced.defined()) grad = replaced;
-            }
-            if (options_.has_inputs)
-                for (size_t k : leaf_inputs_[leaf.get()]) captured_[k] = grad;
-            if (!options_.accumulate) continue;
-            accumulate_grad(*leaf, grad);
-            for (auto& hook : hooks) {
-                if (hook.when == AutogradRecord::When::Accumulated) hook.hook->call(Tensor(leaf));
-                else if (hook.when == AutogradRecord::When::NodeDone) hook.hook->call(grad);
+    // The sequence of the oldest recorded node that has the leaf among its inputs; one walk for all leaves that have hooks.
+    uint64_t oldest_use(TensorImpl* wanted) {
+        if (oldest_uses_.empty()) {
+            std::unordered_set<const Node*> seen;
+            std::vector<const Node*> work;
+            auto visit = [&](const Edge& edge, uint64_t user) {
+                if (edge.node && seen.insert(edge.node.get()).second) work.push_back(edge.node.get());
+                if (!edge.leaf || !edge.leaf->autograd || edge.leaf->autograd->hooks.empty()) return;
+                uint64_t& oldest = oldest_uses_.try_emplace(edge.leaf.get(), user).first->second;
+                oldest = std::min(oldest, user);
+            };
+            for (const Edge& root : roots_) visit(root, ~0ull);
+            while (!work.empty()) {
+                const Node* node = work.back();
+                work.pop_back();
+                for (const Edge& edge : node->edges) visit(edge, node->sequence);
             }
         }
+        return oldest_uses_.try_emplace(wanted, 0).first->second;  // 0: hooks that came while the run was on
+    }
+
+    void finish_first_due() {
+        Ptr<TensorImpl> leaf = due_.begin()->second;
+        due_.erase(due_.begin());
+        finish_leaf(leaf);
+        leaves_.erase(leaf.get());
+    }
+
+    void finish_leaf(const Ptr<TensorImpl>& leaf) {
+        Tensor grad = std::move(leaves_[leaf.get()]);
+        std::vector<AutogradRecord::LeafHook> hooks;
+        if (leaf->autograd) hooks = leaf->autograd->hooks;
+        for (auto& hook : hooks) {
+            if (hook.when != AutogradRecord::When::Gradient) continue;
+            if (Tensor replaced = hook.hook->call(grad); replaced.defined()) grad = replaced;
+        }
+        if (options_.has_inputs)
+            for (size_t k : leaf_inputs_[leaf.get()]) captured_[k] = grad;
+        if (!options_.accumulate) return;
+        accumulate_grad(*leaf, grad);
+        for (auto& hook : hooks)
+            if (hook.when == AutogradRecord::When::Accumulated) hook.hook->call(Tensor(leaf));
+        for (auto& hook : hooks)
+            if (hook.when == AutogradRecord::When::NodeDone) hook.hook->call(grad);
     }
 
     // With inputs: which nodes lie on a way to one of them. Children are older, so one pass from old to young suffices.
@@ -385,6 +422,8 @@ private:
     std::unordered_map<Node*, GradList> aside_;
     std::unordered_map<TensorImpl*, Tensor> leaves_;
     std::vector<Ptr<TensorImpl>> leaf_order_;
+    std::multimap<uint64_t, Ptr<TensorImpl>, std::greater<>> due_;  // leaves with hooks, by the oldest use
+    std::unordered_map<const TensorImpl*, uint64_t> oldest_uses_;
     std::unordered_map<Node*, std::vector<size_t>> node_inputs_;
     std::unordered_map<TensorImpl*, std::vector<size_t>> leaf_inputs_;
     std::unordered_set<Node*> needed_;
@@ -397,8 +436,8 @@ void accumulate_grad(TensorImpl& leaf, const Tensor& grad) {
     Tensor& stored = need_record(self).grad;
     if (!stored.defined()) {
         // Taken over where nobody else holds it and its layout is the leaf's; a stored gradient must not change behind anybody's back.
-        bool ours = !grad_mode().enabled && !g_dual_levels && !grad.is_wrapped() && grad.impl()->use_count() == 1 && grad.storage()->use_count() == 1 &&
-                    !grad.impl()->autograd && grad.strides() == self.strides();
+        bool ours = !grad_mode().enabled && !g_dual_levels && !grad.is_wrapped() && grad.impl()->use_count() == 1 &&
+                    grad.storage()->use_count() == 1 && !grad.impl()->autograd && grad.strides() == self.strides();
         if (ours) stored = grad;
         else if (grad_mode().enabled || g_dual_levels || grad.is_wrapped()) {
             stored = call_clone(grad);

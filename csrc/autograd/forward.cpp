@@ -47,8 +47,8 @@ Tensor forward_base(const AutogradRecord* record) {
 Tensor view_like(const Tensor& whole, const Tensor& view, const Tensor& base) {
     TAEDA_CHECK_KIND(NotImplemented, view.dtype() == base.dtype() && !view.is_wrapped(),
                      "taeda cannot follow a write into this view of another dtype, or inside vmap, in forward mode; take the view after the write");
-    return call_one("_as_strided", {whole, view.sizes(), view.strides(), box(view.offset() - base.offset() + whole.offset()), whole.strides(),
-                                    box(whole.offset())});
+    return call_one("_as_strided",
+                    {whole, view.sizes(), view.strides(), box(view.offset() - base.offset() + whole.offset()), whole.strides(), box(whole.offset())});
 }
 
 // A copy of the base's tangent that is laid out as the base is, so that geometries of its views apply to it.
@@ -204,8 +204,9 @@ bool call_dual(const Op& op, Value* arguments, std::span<const Tensor> outs, Cal
     if (!differentiable && !writes && form != CallForm::Out) return false;  // compositions: their parts come here themselves
     uint64_t level = highest_among(op, arguments, outs);
     if (!level) return false;
-    TAEDA_CHECK(form != CallForm::Out, op.name,
-                "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments has a tangent (forward mode).");
+    TAEDA_CHECK(
+        form != CallForm::Out, op.name,
+        "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments has a tangent (forward mode).");
     if (form == CallForm::InPlace) {
         call_write(op, arguments, results);
     } else if (op.writes_input) {
@@ -235,7 +236,8 @@ uint64_t open_dual_level() {
 }
 
 void close_dual_level(uint64_t level) {
-    TAEDA_CHECK(!g_levels.empty() && g_levels.back().id == level, "Exiting a forward AD level that is not the last that was entered is not supported.");
+    TAEDA_CHECK(!g_levels.empty() && g_levels.back().id == level,
+                "Exiting a forward AD level that is not the last that was entered is not supported.");
     std::vector<std::weak_ptr<TangentList>> holders = std::move(g_levels.back().holders);
     g_levels.pop_back();
     g_dual_levels = static_cast<int>(g_levels.size());

@@ -81,7 +81,8 @@ void SavedTensor::pack(const Tensor& t) {
 }
 
 void SavedTensor::repack(const Node& owner, std::unique_ptr<PackedTensor> (*pack_with)(const Tensor& t)) {
-    TAEDA_CHECK(!packed_, "Calling register_hooks on a saved tensor whose hooks have already been registered.");
+    TAEDA_CHECK(!packed_,
+                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is allowed at a time.");
     Tensor t = unpack(owner);
     TAEDA_CHECK(t.defined(), "Calling register_hooks on a saved tensor with value None is forbidden");
     PackSavedGuard guard(pack_with);

@@ -15,7 +15,7 @@ struct ViewInfo {
     ViewOrigin origin;
     const Op* op;
     // Tangents have views of their own: a dual tensor is a view of its primal, but the primal has no tangent.
-    Tensor forward_base = {};     // undefined: `base`
+    Tensor forward_base = {};      // undefined: `base`
     bool is_forward_root = false;  // made by make_dual
 };
 
@@ -25,7 +25,7 @@ struct AutogradRecord {
     bool retains_grad = false;
     Tensor grad;
     std::unique_ptr<ViewInfo> view;
-    std::shared_ptr<TangentList> tangents;  // of forward mode; shared with the alias that a node saves of its result
+    std::shared_ptr<TangentList> tangents;                          // of forward mode; shared with the alias that a node saves of its result
     enum class When : uint8_t { Gradient, Accumulated, NodeDone };  // what the hook gets: the gradient, the leaf, the gradient after all
     struct LeafHook {
         uint64_t id;
@@ -49,9 +49,9 @@ struct GradMode {
     bool inference = false;
     bool anomaly = false;
     bool anomaly_check_nan = true;
-    const Node* running = nullptr;     // whose backward is running, while anomaly detection is on
-    bool forward_enabled = true;       // whether tangents are carried along
-    uint64_t forward_limit = ~0ull;    // tangents of this level and above are not seen: see Note [Levels] in forward.cpp
+    const Node* running = nullptr;   // whose backward is running, while anomaly detection is on
+    bool forward_enabled = true;     // whether tangents are carried along
+    uint64_t forward_limit = ~0ull;  // tangents of this level and above are not seen: see Note [Levels] in forward.cpp
 };
 extern thread_local GradMode t_grad_mode __attribute__((tls_model("initial-exec")));
 inline GradMode& grad_mode() { return t_grad_mode; }

@@ -124,6 +124,13 @@ PyObject* node_next_functions(PyObject* self, void*) {
 PyObject* node_metadata_of(PyObject* self, void*) {
     return guarded([&]() -> PyObject* { return node_metadata(*checked_node(self)); });
 }
+PyObject* node_dir(PyObject* self, PyObject*) {
+    return guarded([&]() -> PyObject* {
+        nb::object names = nb::module_::import_("builtins").attr("object").attr("__dir__")(nb::handle(self));
+        for (const std::string& name : saved_names(checked_node(self))) names.attr("append")(name.c_str());
+        return names.release().ptr();
+    });
+}
 PyObject* node_name(PyObject* self, PyObject*) { return PyUnicode_FromString(checked_node(self)->name()); }
 PyObject* node_line(PyObject* self, void*) {
     return guarded([&]() -> PyObject* { return PyUnicode_FromString(checked_node(self)->line_text().c_str()); });
@@ -138,6 +145,7 @@ PyObject* node_register_prehook(PyObject* self, PyObject* function) {
 }
 
 PyMethodDef g_node_methods[] = {
+    {"__dir__", node_dir, METH_NOARGS, "The names of the attributes, with those of what is saved."},
     {"name", node_name, METH_NOARGS, "The name of the node, such as 'MulBackward0'."},
     {"register_hook", node_register_hook, METH_O, "Calls hook(grad_inputs, grad_outputs) when the node has run; returns a handle."},
     {"register_prehook", node_register_prehook, METH_O, "Calls hook(grad_outputs) before the node runs; returns a handle."},

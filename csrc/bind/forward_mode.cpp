@@ -24,9 +24,10 @@ Tensor primal_of(const Tensor& t, uint64_t level) {
 nb::object make_dual(nb::handle tensor, nb::handle tangent, int64_t depth) {
     uint64_t level = checked_level(depth, "create");
     Tensor t = tensor_of(tensor.ptr()), value = tensor_of(tangent.ptr());
-    TAEDA_CHECK(t.sizes() == value.sizes(),
-                "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of size ",
-                shape_text(t.sizes()), " while the given forward gradient is of size ", shape_text(value.sizes()), ".");
+    TAEDA_CHECK(
+        t.sizes() == value.sizes(),
+        "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. Tensor is of size ",
+        shape_text(t.sizes()), " while the given forward gradient is of size ", shape_text(value.sizes()), ".");
     TAEDA_CHECK(t.dtype() == value.dtype(), "Expected a tangent of the tensor's dtype ", scalar_type_name(t.dtype()), ", but got ",
                 scalar_type_name(value.dtype()));
     Tensor dual = primal_of(t, level);

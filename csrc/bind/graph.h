@@ -13,6 +13,7 @@ PyObject* accumulate_of(const Tensor& leaf);                                    
 
 // node._saved_self, node._raw_saved_self: new reference, null where the node has nothing of that name.
 PyObject* saved_attribute(Node* node, const char* name);
+std::vector<std::string> saved_names(Node* node);  // of such attributes
 // A handle on one saved tensor, whose hooks can be set.
 nb::object raw_saved(const Ptr<Node>& node, SavedTensor& saved);
 

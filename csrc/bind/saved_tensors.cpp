@@ -41,9 +41,10 @@ std::unique_ptr<PackedTensor> pack_with(const Hooks& hooks, const Tensor& t) {
     nb::object tensor = nb::steal(wrap(t));
     uint32_t version = t.version();
     nb::object packed = hooks.pack(tensor);
-    TAEDA_CHECK(t.version() == version, "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
-                                        "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to "
-                                        "perform in-place operations on the input to a pack hook.");
+    TAEDA_CHECK(t.version() == version,
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
+                "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to "
+                "perform in-place operations on the input to a pack hook.");
     return std::make_unique<PyPackedTensor>(std::move(packed), hooks.unpack);
 }
 
@@ -112,6 +113,15 @@ nb::object list_of(OpNode& node, size_t first, size_t count, bool is_list, bool 
     return nb::tuple(items);
 }
 
+// A list of numbers is a plain tuple, not sizes.
+PyObject* plain_value(const Value& value) {
+    const auto* list = std::get_if<Shape>(&value);
+    if (!list) return wrap_value(value);
+    nb::list items;
+    for (int64_t item : *list) items.append(item);
+    return nb::tuple(items).release().ptr();
+}
+
 PyObject* op_attribute(OpNode& node, const std::string& name, bool raw) {
     const Op& op = *node.op;
     const size_t n = op.arguments.size();
@@ -121,7 +131,7 @@ PyObject* op_attribute(OpNode& node, const std::string& name, bool raw) {
         auto [first, count] = node.saved_range(k);
         if (type <= ArgType::Operand && !std::holds_alternative<Scalar>(node.values[k]))
             return list_of(node, first, count, type == ArgType::TensorList || type == ArgType::OptionalTensorList, raw).release().ptr();
-        return raw ? nullptr : wrap_value(node.values[k]);
+        return raw ? nullptr : plain_value(node.values[k]);
     }
     for (size_t k = 0; k < op.result_names.size(); ++k) {
         if (name != op.result_names[k] && !(name == "result" && op.result_names.size() == 1)) continue;
@@ -143,7 +153,9 @@ PyObject* pointwise_attribute(PointwiseNode& node, const std::string& name, bool
     for (size_t k = n; k < node.op->arguments.size() && node.attributes && !raw; ++k)
         if (name == node.op->arguments[k].name) {
             std::complex<double> number = node.attributes->complex[k - n];
-            return wrap_scalar(number.imag() != 0 ? Scalar(number) : Scalar(number.real()));
+            if (number.imag() != 0) return wrap_scalar(Scalar(number));
+            auto whole = static_cast<int64_t>(number.real());
+            return wrap_scalar(static_cast<double>(whole) == number.real() ? Scalar(whole) : Scalar(number.real()));
         }
     return nullptr;
 }
@@ -151,6 +163,31 @@ PyObject* pointwise_attribute(PointwiseNode& node, const std::string& name, bool
 }  // namespace
 
 nb::object raw_saved(const Ptr<Node>& node, SavedTensor& saved) { return nb::cast(RawSaved{node, &saved}); }
+
+std::vector<std::string> saved_names(Node* node) {
+    std::vector<std::string> names;
+    auto add = [&](const char* name, bool is_tensor) {
+        std::string text = !strcmp(name, "input") ? "self" : name;
+        names.push_back("_saved_" + text);
+        if (is_tensor) names.push_back("_raw_saved_" + text);
+    };
+    if (auto* op_node = dynamic_cast<OpNode*>(node)) {
+        const Op& op = *op_node->op;
+        const size_t n = op.arguments.size();
+        for (size_t k = 0; k < n + op.result_names.size(); ++k) {
+            bool is_tensor = k >= n || op.arguments[k].type <= ArgType::Operand;
+            const char* name = k < n ? op.arguments[k].name : op.result_names.size() == 1 ? "result" : op.result_names[k - n];
+            if (!is_tensor || op_node->saved_range(k).second) add(name, is_tensor);
+        }
+    } else if (auto* pointwise = dynamic_cast<PointwiseNode*>(node)) {
+        const size_t n = pointwise->op->pointwise->forward.n_inputs;
+        for (size_t k = 0; k <= n; ++k)
+            if (pointwise->slots[k].is_number || pointwise->slots[k].tensor.defined())
+                add(k < n ? pointwise->op->arguments[k].name : "result", !pointwise->slots[k].is_number);
+        for (size_t k = n; k < pointwise->op->arguments.size() && pointwise->attributes; ++k) add(pointwise->op->arguments[k].name, false);
+    }
+    return names;
+}
 
 PyObject* saved_attribute(Node* node, const char* name) {
     bool raw = !strncmp(name, "_raw_saved_", 11);

@@ -286,3 +286,18 @@ def test_detach_shares_memory_and_modes_nest():
     with taeda.inference_mode():
         y = x * 1
     assert y.is_inference() and not y.requires_grad
+
+
+def test_hooks_of_leaves_run_as_soon_as_the_gradient_is_whole():
+    order = []
+    first, second = leaf(1.0), leaf(1.0)
+    x = leaf(3.0) * 1
+    a = x * first
+    a.register_hook(lambda grad: order.append("a"))
+    b = a * second + second  # used twice: whole only when both have run
+    c = b * first.detach()
+    first.register_post_accumulate_grad_hook(lambda t: order.append("first"))
+    second.register_post_accumulate_grad_hook(lambda t: order.append(("second", t.grad.item())))
+    x.register_hook(lambda grad: order.append("x"))
+    c.backward()
+    assert order == [("second", 4.0), "a", "first", "x"]

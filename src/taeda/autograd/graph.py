@@ -140,19 +140,18 @@ class _MultiGradHook:
     def arrived(self, index: int, grad: Any) -> None:
         with self.lock:
             run = _C._current_run()
-            is_first = run != self.run
-            if is_first:
+            if run != self.run:
                 self.run = run
                 self.grads = [None] * len(self.edges)
                 self.n_missing = 1 if self.is_any else sum(_C._will_run(self.edges))
-            self.grads[index] = grad
             self.n_missing -= 1
-            is_time = self.n_missing == 0
-            grads = self.grads
-            if is_time:
-                self.grads = []
-        if is_time:
-            self.function(grad if self.is_any else grads)
+            if self.n_missing < 0:  # the function has been called
+                return
+            self.grads[index] = grad
+            if self.n_missing > 0:
+                return
+            grads, self.grads = self.grads, []
+        self.function(grad if self.is_any else grads)
 
 
 def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., None], *, mode: str = "all") -> Any:
