@@ -327,33 +327,52 @@ void store_lines(int64_t n, int64_t lanes, Split<T> from, FftPlace<T> to, T scal
 
 // ---- real sequences of even length, as half as many complex ones
 
+// One element of each: from the pair's even and odd parts, the odd one turned.
+template <class T>
+inline void unpack_one(T a_re, T a_im, T b_re, T b_im, T c, T d, T& re, T& im) {
+    T even_re = T(0.5) * (a_re + b_re), even_im = T(0.5) * (a_im - b_im), odd_re = T(0.5) * (a_im + b_im), odd_im = T(0.5) * (b_re - a_re);
+    re = even_re + (odd_re * c - odd_im * d);
+    im = even_im + (odd_re * d + odd_im * c);
+}
+
 template <class T>
 void unpack_real(int64_t half, int64_t lanes, Split<T> from, Split<T> to, Split<const T> turn) {
-    for (int64_t k = 0; k <= half; ++k) {
-        int64_t a = k == half ? 0 : k * lanes, b = k == 0 ? 0 : (half - k) * lanes;
-        T c = k == half ? T(-1) : turn.re[k], d = k == half ? T(0) : turn.im[k];
-        for (int64_t l = 0; l < lanes; ++l) {
-            T even_re = T(0.5) * (from.re[a + l] + from.re[b + l]), even_im = T(0.5) * (from.im[a + l] - from.im[b + l]);
-            T odd_re = T(0.5) * (from.im[a + l] + from.im[b + l]), odd_im = T(0.5) * (from.re[b + l] - from.re[a + l]);
-            to.re[k * lanes + l] = even_re + (odd_re * c - odd_im * d);
-            to.im[k * lanes + l] = even_im + (odd_re * d + odd_im * c);
-        }
+    const T* __restrict re = from.re, * __restrict im = from.im, * __restrict c = turn.re, * __restrict d = turn.im;
+    T* __restrict to_re = to.re, * __restrict to_im = to.im;
+    for (int64_t l = 0; l < lanes; ++l) {
+        unpack_one(re[l], im[l], re[l], im[l], T(1), T(0), to_re[l], to_im[l]);
+        unpack_one(re[l], im[l], re[l], im[l], T(-1), T(0), to_re[half * lanes + l], to_im[half * lanes + l]);
     }
+    if (lanes == 1) {
+        for (int64_t k = 1; k < half; ++k) unpack_one(re[k], im[k], re[half - k], im[half - k], c[k], d[k], to_re[k], to_im[k]);
+        return;
+    }
+    for (int64_t k = 1; k < half; ++k) {
+        int64_t a = k * lanes, b = (half - k) * lanes;
+        for (int64_t l = 0; l < lanes; ++l) unpack_one(re[a + l], im[a + l], re[b + l], im[b + l], c[k], d[k], to_re[a + l], to_im[a + l]);
+    }
+}
+
+template <class T>
+inline void pack_one(T a_re, T a_im, T b_re, T b_im, T c, T d, T& re, T& im) {
+    T x = a_re - b_re, y = a_im + b_im;
+    re = a_re + b_re - (y * c - x * d);
+    im = a_im - b_im + (x * c + y * d);
 }
 
 // The imaginary parts of the first and the last element do not count: those elements are sums of reals.
 template <class T>
 void pack_real(int64_t half, int64_t lanes, Split<T> from, Split<T> to, Split<const T> turn) {
     for (int64_t l = 0; l < lanes; ++l) from.im[l] = from.im[half * lanes + l] = T(0);
+    const T* __restrict re = from.re, * __restrict im = from.im, * __restrict c = turn.re, * __restrict d = turn.im;
+    T* __restrict to_re = to.re, * __restrict to_im = to.im;
+    if (lanes == 1) {
+        for (int64_t k = 0; k < half; ++k) pack_one(re[k], im[k], re[half - k], im[half - k], c[k], d[k], to_re[k], to_im[k]);
+        return;
+    }
     for (int64_t k = 0; k < half; ++k) {
         int64_t a = k * lanes, b = (half - k) * lanes;
-        T c = turn.re[k], d = -turn.im[k];
-        for (int64_t l = 0; l < lanes; ++l) {
-            T even_re = from.re[a + l] + from.re[b + l], even_im = from.im[a + l] - from.im[b + l];
-            T x = from.re[a + l] - from.re[b + l], y = from.im[a + l] + from.im[b + l];
-            to.re[a + l] = even_re - (x * d + y * c);
-            to.im[a + l] = even_im + (x * c - y * d);
-        }
+        for (int64_t l = 0; l < lanes; ++l) pack_one(re[a + l], im[a + l], re[b + l], im[b + l], c[k], d[k], to_re[a + l], to_im[a + l]);
     }
 }
 

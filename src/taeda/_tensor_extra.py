@@ -249,6 +249,7 @@ def dequantize(self: Tensor) -> Tensor:
 
 for _name in ("is_ipu", "is_maia", "is_mtia", "is_vulkan", "is_xla"):
     _give(_name, property(lambda self: False, doc="False: the tensor is on the cpu."))
+_give("__rdiv__", Tensor.__rtruediv__)
 _give("volatile", property(lambda self: False, doc="False: replaced by ``no_grad`` long ago."))
 _give("name", property(lambda self: None, doc="None: tensors have no names."))
 _give("grad_dtype", property(lambda self: self.dtype, doc="The dtype of this tensor's gradient: its own."))
