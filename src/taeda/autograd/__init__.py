@@ -10,7 +10,9 @@ from typing import Any
 from taeda.autograd._backward import backward, grad
 from taeda.autograd.grad_mode import (
     enable_grad,
+    enforce_grad_layout_policy,
     inference_mode,
+    is_multithreading_enabled,
     no_grad,
     set_grad_enabled,
     set_multithreading_enabled,
@@ -24,6 +26,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "enforce_grad_layout_policy",
     "forward_ad",
     "functional",
     "grad",
@@ -32,6 +35,7 @@ __all__ = [
     "gradgradcheck",
     "graph",
     "inference_mode",
+    "is_multithreading_enabled",
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
@@ -44,7 +48,7 @@ _LAZY = {
     "detect_anomaly": "taeda.autograd.anomaly_mode",
     "set_detect_anomaly": "taeda.autograd.anomaly_mode",
 }
-_LAZY_MODULES = ("anomaly_mode", "forward_ad", "function", "functional", "graph")
+_LAZY_MODULES = ("anomaly_mode", "forward_ad", "function", "functional", "graph", "variable")
 
 
 def __getattr__(name: str) -> Any:

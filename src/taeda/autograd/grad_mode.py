@@ -12,7 +12,15 @@ from typing import Any
 
 from taeda import _C
 
-__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "no_grad",
+    "set_grad_enabled",
+    "set_multithreading_enabled",
+    "enforce_grad_layout_policy",
+    "is_multithreading_enabled",
+]
 
 
 class _ModeContext:
@@ -149,6 +157,28 @@ class set_multithreading_enabled(_ModeContext):
         _multithreading.mode = self.prev
 
     def clone(self) -> set_multithreading_enabled:
+        """Return a new context of the same mode."""
+        return type(self)(self.mode)
+
+
+class enforce_grad_layout_policy(_ModeContext):
+    """Accepted: an accumulated gradient has the strides of its leaf here in any case; PyTorch may keep others when this
+    is off.
+
+    Args:
+        enable: changes nothing.
+    """
+
+    def __init__(self, enable: bool = True) -> None:
+        self.mode = enable
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+    def clone(self) -> enforce_grad_layout_policy:
         """Return a new context of the same mode."""
         return type(self)(self.mode)
 
