@@ -13,6 +13,7 @@ from typing import Any
 
 import taeda
 from taeda import _C
+from taeda.autograd import forward_ad
 from taeda.func import _batch
 from taeda.func._vmap import vmap
 from taeda.utils import _pytree as pytree
@@ -94,7 +95,15 @@ def _released(values: Any, inputs: list[Any]) -> Any:
     tensors = [t for t in leaves if isinstance(t, taeda.Tensor) and t.requires_grad]
     if _depth > 0 or not tensors or _somebody_else(tensors, inputs):
         return values
-    return pytree.tree_unflatten([t.detach() if isinstance(t, taeda.Tensor) else t for t in leaves], spec)
+    return pytree.tree_unflatten([_cut(t) if isinstance(t, taeda.Tensor) else t for t in leaves], spec)
+
+
+def _cut(value: Any) -> Any:
+    """The value without reverse-mode history; detach() would take its tangents too."""
+    if not forward_ad._levels:
+        return value.detach()
+    with taeda.no_grad():
+        return value.view_as(value)
 
 
 def _gradients(
@@ -294,8 +303,6 @@ def jvp(
     Raises:
         RuntimeError: primals and tangents differ in structure or shape.
     """
-    from taeda.autograd import forward_ad
-
     for name, value in (("primals", primals), ("tangents", tangents)):
         if not isinstance(value, tuple) or not value:
             raise RuntimeError(f"jvp(f, primals, tangents): Expected {name} to be a non-empty tuple, got {type(value)}")

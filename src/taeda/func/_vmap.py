@@ -8,6 +8,7 @@ from typing import Any
 
 import taeda
 from taeda import _C
+from taeda.autograd import forward_ad
 from taeda.func import _batch
 from taeda.utils import _pytree as pytree
 
@@ -151,6 +152,20 @@ def _samples(func: Callable[..., Any], result: Any, level: Any) -> Any:
             f"vmap({_name(func)}, ...): `{_name(func)}` must only return Tensors, got type {type(result)}. Did you mean to set out_dims= to "
             "None for output?"
         )
+    value = _unwrapped(result, level)
+    # A tangent of a level that is open outside belongs to all the samples: where the batched tensor itself has one, it moves over.
+    for number in range(len(forward_ad._levels)):
+        _, tangent = forward_ad.unpack_dual(result, level=number)
+        if tangent is None:
+            continue
+        tangent = _unwrapped(tangent, level)
+        plain, own = forward_ad.unpack_dual(value, level=number)
+        value = forward_ad.make_dual(plain, tangent if own is None else own + tangent, level=number)
+    return value
+
+
+def _unwrapped(result: Any, level: Any) -> Any:
+    """All samples of a result, in front."""
     batch = _batch.batch_of(result, level)
     if batch is None:  # the same for all samples
         return result.unsqueeze(0).expand([level.batch_size, *result.shape])
