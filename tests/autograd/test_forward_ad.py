@@ -415,3 +415,19 @@ def test_layers_have_forward_mode():
     leaf = x.requires_grad_()
     (slope,) = grad(taeda.nn.functional.cross_entropy(model(leaf), taeda.tensor([0, 2])), leaf)
     assert along.item() == pytest.approx((slope * t).sum().item())
+
+
+def test_an_operation_whose_gradient_has_none_says_so():
+    source, index = vector(1, 2, 3), taeda.tensor([0, 0, 1])
+    with fwd.dual_level():
+        dual = fwd.make_dual(source, source)
+        with pytest.raises(NotImplementedError, match="no forward-mode derivative of scatter_reduce"):
+            taeda.zeros(2, dtype=taeda.float64).scatter_reduce(0, index, dual, "prod")
+
+
+def test_lists_of_linear_operations_name_rows_with_gradients():
+    from taeda.ops.forward import LINEAR, MULTILINEAR
+
+    rows = all_rows()
+    assert {*LINEAR, *MULTILINEAR} <= {key for key, row in rows.items() if row.vjp}
+    assert not LINEAR & MULTILINEAR
