@@ -1,6 +1,8 @@
 // Inner loops of resizing. See resize_kernels.h.
 #include "cpu/resize_kernels.h"
 
+#include <algorithm>
+
 namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
@@ -20,11 +22,14 @@ struct Resize {
 
     static void line(const T* x, T* y, int64_t n, int64_t taps, const int32_t* index, const T* weight) {
         if (taps == 2) return fixed_line<2>(x, y, n, index, weight);
-        if (taps == 4) return fixed_line<4>(x, y, n, index, weight);
-        for (int64_t o = 0; o < n; ++o) {
-            T sum = 0;
-            for (int64_t t = 0; t < taps; ++t) sum += weight[t * n + o] * x[index[t * n + o]];
-            y[o] = sum;
+        if (taps >= 4) fixed_line<4>(x, y, n, index, weight);
+        else if (taps > 0) fixed_line<1>(x, y, n, index, weight);
+        else std::fill_n(y, n, T(0));
+        for (int64_t t = taps >= 4 ? 4 : 1; t < taps; ++t) {
+            const int32_t* place = index + t * n;
+            const T* w = weight + t * n;
+#pragma GCC ivdep
+            for (int64_t o = 0; o < n; ++o) y[o] += w[o] * x[place[o]];
         }
     }
 
@@ -72,7 +77,16 @@ struct Resize {
         }
     }
 
-    static constexpr ResizeKernels<T> kernels() { return {line, ragged_line, blend}; }
+    static void gather_add(const T* x, const T* g, T* sum, int64_t n, int64_t taps, const int32_t* index) {
+        for (int64_t t = 0; t < taps; ++t) {
+            const int32_t* place = index + t * n;
+            T* to = sum + t * n;
+#pragma GCC ivdep
+            for (int64_t o = 0; o < n; ++o) to[o] += g[o] * x[place[o]];
+        }
+    }
+
+    static constexpr ResizeKernels<T> kernels() { return {line, ragged_line, blend, gather_add}; }
 };
 
 }  // namespace

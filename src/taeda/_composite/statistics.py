@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import taeda
@@ -48,7 +49,10 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     if x1.shape[-1] == 0:
         batch = taeda.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
         return x1.new_zeros((*batch, x1.shape[-2], x2.shape[-2]))
-    return taeda.linalg.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+    batch = taeda.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
+    dtype = taeda.promote_types(x1.dtype, x2.dtype)
+    rows = [x.to(dtype).expand(*batch, *x.shape[-2:]).reshape(math.prod(batch), *x.shape[-2:]) for x in (x1, x2)]
+    return taeda._C._cdist(*rows, p).reshape(*batch, x1.shape[-2], x2.shape[-2])
 
 
 @public("torch", "Tensor")
@@ -119,6 +123,27 @@ def _steps(y: Tensor, x: Tensor | None, dx: float, dim: int) -> Any:
     return diff(x, dim=dim)
 
 
+def _check_weights(name: str, weights: Tensor, n: int) -> None:
+    whole = name == "fweights"
+    if weights.dim() > 1:
+        raise RuntimeError(
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights.dim()} dimensions"
+        )
+    if whole and (weights.is_floating_point() or weights.is_complex() or weights.dtype is taeda.bool):
+        raise RuntimeError(f"cov(): expected fweights to have integral dtype but got fweights with {weights.dtype} dtype")
+    if not whole and not weights.is_floating_point():
+        raise RuntimeError(
+            f"cov(): expected aweights to have floating point dtype but got aweights with {weights.dtype} dtype"
+        )
+    if weights.numel() != n:
+        raise RuntimeError(
+            f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+            f"{weights.numel()} != {n}"
+        )
+    if n and (weights < 0).any():
+        raise RuntimeError(f"cov(): {name} cannot be negative")
+
+
 @public("torch", "Tensor")
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
@@ -137,6 +162,9 @@ def cov(
     if input.dtype is taeda.bool:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x = input if input.dim() == 2 else input.reshape(1, -1)
+    for name, given in (("fweights", fweights), ("aweights", aweights)):
+        if given is not None:
+            _check_weights(name, given, x.shape[1])
     if not (x.is_floating_point() or x.is_complex()):
         x = x.to(taeda.get_default_dtype())
     weights = None

@@ -43,9 +43,7 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     n = input.size(0)
     if n <= 1:
         return input.sum(1)[:0]  # no pairs, yet part of the graph
-    rows, columns = taeda.triu_indices(n, n, 1)
-    difference = input.index_select(0, rows) - input.index_select(0, columns)
-    return taeda.linalg.vector_norm(difference, p, -1)
+    return taeda._C._pdist(input, p)
 
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:

@@ -19,7 +19,6 @@ _MODES = {
     "trilinear": (5,),
     "bicubic": (4,),
 }
-_CUBIC = -0.75  # Keys' parameter
 
 
 def interpolate(
@@ -99,18 +98,6 @@ def _output_sizes(input: Any, size: Any, scale_factor: Any, recompute: bool | No
     factors = tuple(float(x) for x in n_tuple(scale_factor, n))
     sizes = tuple(int(math.floor(x * factor)) for x, factor in zip(input.shape[2:], factors, strict=True))
     return sizes, (0.0,) * n if recompute else factors
-
-
-def _cubic_weights(share: Any, a: float) -> list:
-    """The four weights of Keys' cubic convolution for a point ``share`` of the way from the second to the third."""
-
-    def near(x: Any) -> Any:
-        return ((a + 2) * x - (a + 3)) * x * x + 1
-
-    def far(x: Any) -> Any:
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-
-    return [far(share + 1), near(share), near(1 - share), far(2 - share)]
 
 
 def upsample(

@@ -21,19 +21,13 @@ State = tuple  # (hidden,) or (hidden, cell)
 def lstm_step(gates: Any, cell: Any, w_hr: Any) -> State:
     """The next hidden and cell state from the sum of both parts of the gates (Hochreiter 1997; projection: Sak "
     "2014)."""
-    i, f, g, o = gates.chunk(4, 1)
-    cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
-    hidden = o.sigmoid() * cell.tanh()
+    hidden, cell = taeda._C._lstm_gates(gates, cell)
     return (hidden if w_hr is None else _linear(hidden, w_hr)), cell
 
 
 def gru_step(from_input: Any, from_hidden: Any, hidden: Any) -> Any:
     """The next hidden state from the two parts of the gates, which the new candidate adds up unevenly (Cho 2014)."""
-    r_in, z_in, n_in = from_input.chunk(3, 1)
-    r_hid, z_hid, n_hid = from_hidden.chunk(3, 1)
-    reset, update = (r_in + r_hid).sigmoid(), (z_in + z_hid).sigmoid()
-    candidate = (n_in + reset * n_hid).tanh()
-    return candidate + update * (hidden - candidate)
+    return taeda._C._gru_gates(from_input, from_hidden, hidden)
 
 
 def _lstm_direction(w_ih: Any, w_hh: Any, *rest: Any) -> tuple:

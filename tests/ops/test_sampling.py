@@ -1,0 +1,137 @@
+"""Sampling at points, and the CTC loss by enumeration of all alignments; both with finite differences."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates
+
+import taeda
+from taeda.testing import gradcheck
+
+F = taeda.nn.functional
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def places(grid, sizes, align_corners):
+    """Grid coordinates (..., n), last dimension first, as element positions, first dimension first."""
+    length = np.array(sizes)
+    at = grid[..., ::-1]
+    return (at + 1) / 2 * (length - 1) if align_corners else ((at + 1) * length - 1) / 2
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("sizes", [(5, 7), (3, 4, 6)], ids=str)
+def test_linear(sizes, padding, align_corners):
+    n = len(sizes)
+    x, grid = draw(2, 3, *sizes), draw(2, *(4, 70, 2)[:n], n, seed=1)
+    made = F.grid_sample(taeda.tensor(x), taeda.tensor(grid), "bilinear", padding, align_corners).numpy()
+    modes = {"zeros": "grid-constant", "border": "nearest", "reflection": "mirror" if align_corners else "reflect"}
+    for b, c in itertools.product(range(2), range(3)):
+        at = np.moveaxis(places(grid[b], sizes, align_corners), -1, 0)
+        expected = map_coordinates(x[b, c], at, order=1, mode=modes[padding], cval=0.0)
+        np.testing.assert_allclose(made[b, c], expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bicubic"])
+def test_points_on_elements_give_them(mode):
+    x = draw(1, 2, 4, 5)
+    lines = [np.linspace(-1, 1, size) for size in (4, 5)]
+    grid = np.stack(np.meshgrid(*lines, indexing="ij")[::-1], -1)[None]
+    made = F.grid_sample(taeda.tensor(x), taeda.tensor(grid), mode, align_corners=True).numpy()
+    np.testing.assert_allclose(made, x, rtol=1e-9, atol=1e-9)
+
+
+def test_what_is_outside_is_zero_whatever_the_corner_holds():
+    x = taeda.full((1, 1, 3, 3), float("inf"))
+    made = F.grid_sample(x, taeda.full((1, 1, 2, 2), 5.0), align_corners=False)
+    assert (made == 0).all()
+    nowhere = F.grid_sample(taeda.ones(1, 1, 3, 3), taeda.full((1, 1, 1, 2), float("nan")), align_corners=False)
+    assert (nowhere == 0).all()
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode, n", [("bilinear", 2), ("bilinear", 3), ("bicubic", 2), ("nearest", 2)])
+def test_derivatives(mode, n, padding):
+    x = taeda.tensor(draw(1, 2, *(4, 3, 5)[:n]), requires_grad=True)
+    grid = taeda.tensor(draw(1, *(2, 3, 2)[:n], n, seed=2) * 0.9, requires_grad=mode != "nearest")
+    assert gradcheck(lambda x, grid: F.grid_sample(x, grid, mode, padding, align_corners=False), (x, grid))
+
+
+def test_second_derivatives_are_refused():
+    x, grid = taeda.ones(1, 1, 3, 3, requires_grad=True), taeda.zeros(1, 2, 2, 2, requires_grad=True)
+    (first,) = taeda.autograd.grad(F.grid_sample(x, grid, align_corners=False).square().sum(), grid, create_graph=True)
+    with pytest.raises(NotImplementedError, match="derivative for 'grid_sampler_2d_backward' is not implemented"):
+        first.sum().backward()
+
+
+# ---- CTC
+
+
+def labelling(path, blank):
+    merged = [label for label, _ in itertools.groupby(path)]
+    return [label for label in merged if label != blank]
+
+
+def probability(probs, target, blank):
+    """The sum over all paths (T steps, C classes) that spell ``target``."""
+    n_steps, n_classes = probs.shape
+    return sum(
+        math.prod(probs[t, label] for t, label in enumerate(path))
+        for path in itertools.product(range(n_classes), repeat=n_steps)
+        if labelling(path, blank) == list(target)
+    )
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize("flat", [False, True])
+def test_ctc_sums_over_all_alignments(blank, flat):
+    scores = draw(5, 3, 3)
+    labels = [label for label in range(3) if label != blank]
+    targets = [[labels[0], labels[1]], [labels[1], labels[1]], []]
+    input_lengths, target_lengths = (5, 4, 2), tuple(map(len, targets))
+    rows = sum(targets, []) if flat else [row + [0] * (2 - len(row)) for row in targets]
+    log_probs = taeda.tensor(scores).log_softmax(-1)
+    made = F.ctc_loss(log_probs, taeda.tensor(rows), input_lengths, target_lengths, blank, reduction="none").numpy()
+    probs = log_probs.exp().numpy()
+    expected = [
+        -math.log(probability(probs[:length, n], target, blank))
+        for n, (target, length) in enumerate(zip(targets, input_lengths, strict=True))
+    ]
+    np.testing.assert_allclose(made, expected, rtol=1e-10)
+
+
+def test_ctc_gradient():
+    targets = taeda.tensor([[1, 2, 2], [3, 1, 0]])
+    scores = taeda.tensor(draw(7, 2, 4), requires_grad=True)
+
+    def loss(scores):
+        return F.ctc_loss(scores.log_softmax(-1), targets, (7, 5), (3, 2), reduction="none")
+
+    assert gradcheck(loss, (scores,))
+
+
+def test_ctc_targets_too_long():
+    scores = taeda.tensor(draw(2, 1, 4), requires_grad=True)
+    targets = taeda.tensor([[1, 1, 2]])
+    assert F.ctc_loss(scores.log_softmax(-1), targets, (2,), (3,)).item() == math.inf
+    loss = F.ctc_loss(scores.log_softmax(-1), targets, (2,), (3,), zero_infinity=True)
+    loss.backward()
+    assert loss.item() == 0 and (scores.grad == 0).all()
+
+
+def test_ctc_errors():
+    log_probs, targets = taeda.zeros(3, 1, 4), taeda.tensor([[1, 2]])
+    with pytest.raises(RuntimeError, match="blank must be in label range"):
+        F.ctc_loss(log_probs, targets, (3,), (2,), blank=4)
+    with pytest.raises(RuntimeError, match="Expected input_lengths to have value at most 3"):
+        F.ctc_loss(log_probs, targets, (4,), (2,))
+    with pytest.raises(RuntimeError, match="label range"):
+        F.ctc_loss(log_probs, taeda.tensor([[1, 7]]), (3,), (2,))
