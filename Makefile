@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help install dev demo test test-full lint format lock opboard bench conformance asan clean
+.PHONY: help install dev demo test test-full lint format lock opboard docs bench conformance asan fuzz clean
 
 help:
 	@echo "make demo         build, install, and train a network that reads handwriting"
@@ -16,6 +16,8 @@ help:
 	@echo "make lock         write ops.lock, the operations in one line each, from their definitions"
 	@echo "make opboard      what each operation can do, as a page: build/opboard.html"
 	@echo "make asan         the core's tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "make fuzz         random programs of operations for ten minutes, under the sanitizers"
+	@echo "make docs         the reference of operations, with the capability matrix: build/docs"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -73,6 +75,12 @@ conformance: install
 
 asan: $(BIN)/python
 	tools/asan.sh $(BIN)
+
+fuzz: $(BIN)/python
+	tools/asan.sh $(BIN) fuzz --seconds 600
+
+docs: install
+	$(BIN)/python tools/docs.py build/docs/reference
 
 clean:
 	rm -rf build $(VENV)/.installed

@@ -62,7 +62,8 @@ void set_requires_grad(const Tensor& t, bool value) {
     if (value == requires_grad(t)) return;
     TAEDA_CHECK(value || !grad_fn(t), "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a ",
                 "subgraph that doesn't require differentiation use var_no_grad = var.detach().");
-    TAEDA_CHECK(!value || is_inexact(t.dtype()), "only Tensors of floating point dtype can require gradients");
+    TAEDA_CHECK(!value || is_inexact(t.dtype()), "only Tensors of floating point and complex dtype can require gradients\n  got ",
+                dtype_name(t.dtype()), " of shape ", shape_text(t.sizes()));
     TAEDA_CHECK(!value || !t.impl()->is_inference || grad_mode().inference,
                 "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
     t.impl()->requires_grad = value;
@@ -100,6 +101,7 @@ void detach_in_place(const Tensor& t) {
     if (record) {
         record->grad_fn.reset();
         record->output_index = 0;
+        record->tangents.reset();
     }
     t.impl()->requires_grad = false;
 }
@@ -141,7 +143,8 @@ void check_inplace(const Tensor& self) {
              ") of a tensor that requires grad; write into the base instead");
     }
     TAEDA_CHECK(!(self.impl()->requires_grad && !(record && record->grad_fn)),
-                "a leaf Variable that requires grad is being used in an in-place operation.");
+                "a leaf Variable that requires grad is being used in an in-place operation.\n  its shape is ", shape_text(self.sizes()),
+                "\n  hint: change parameters under torch.no_grad()");
 }
 
 // ---- the dispatcher's recorder

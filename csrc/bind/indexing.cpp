@@ -84,7 +84,7 @@ public:
             taken += dims_taken(items[i]);
             ellipses += items[i] == Py_Ellipsis;
         }
-        TAEDA_CHECK_KIND(Index, taken <= ndim_, "too many indices for tensor of dimension ", ndim_);
+        TAEDA_CHECK_KIND(Index, taken <= ndim_, "too many indices for tensor of dimension ", ndim_, ": got at least ", taken);
         TAEDA_CHECK_KIND(Index, ellipses <= 1, "an index can only have a single ellipsis ('...')");
         for (Py_ssize_t i = 0; i < n; ++i) {
             if (items[i] == Py_Ellipsis) skip(ndim_ - taken);

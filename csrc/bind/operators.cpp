@@ -139,7 +139,8 @@ int nb_bool(PyObject* a) {
     try {
         Tensor t = tensor_of(a);
         TAEDA_CHECK(t.numel() != 0, "Boolean value of Tensor with no values is ambiguous");
-        TAEDA_CHECK(t.numel() == 1, "Boolean value of Tensor with more than one value is ambiguous");
+        TAEDA_CHECK(t.numel() == 1, "Boolean value of Tensor with more than one value is ambiguous\n  its shape is ", shape_text(t.sizes()),
+                    "\n  hint: (condition).any() or (condition).all()");
         return number_of(t).to_bool();
     } catch (...) {
         set_python_error();

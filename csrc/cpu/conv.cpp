@@ -86,6 +86,9 @@ void ConvPlan::set_sizes(const ConvArguments& arguments, const Tensor& input, co
     Shape given, made, kernel;
     for (size_t d = 0; d < n; ++d) {
         TAEDA_CHECK(stride[d] > 0, "non-positive stride is not supported");
+        TAEDA_CHECK(std::max({stride[d], padding[d], dilation[d], extra[d]}) <= INT32_MAX,
+                    "value cannot be converted to type int without overflow\n  stride ", shape_text(stride), ", padding ", shape_text(padding),
+                    ", dilation ", shape_text(dilation), ", output_padding ", shape_text(extra));
         TAEDA_CHECK(padding[d] >= 0, "negative padding is not supported");
         TAEDA_CHECK(dilation[d] > 0, "dilation should be greater than zero, but got ", shape_text(dilation));
         TAEDA_CHECK(extra[d] >= 0, "negative output_padding is not supported");

@@ -263,6 +263,9 @@ Tensor triangle_indices(bool lower, int64_t row, int64_t col, int64_t offset, Ma
         int64_t edge = std::clamp<int64_t>(i + offset + (lower ? 1 : 0), 0, col);
         return lower ? std::pair<int64_t, int64_t>{0, edge} : std::pair<int64_t, int64_t>{edge, col};
     };
+    // More rows than this give more places than a tensor can have, or none at all.
+    TAEDA_CHECK(row <= INT32_MAX && col <= INT32_MAX && std::abs(offset) <= INT32_MAX, lower ? "tril" : "triu",
+                "_indices: row, col and offset must be below 2**31, got ", row, ", ", col, " and ", offset);
     int64_t count = 0;
     for (int64_t i = 0; i < row; ++i) count += columns(i).second - columns(i).first;
     if (device.value_or(Device{}).is_meta()) return taeda::empty(Shape{2, count}, type, *device);

@@ -151,6 +151,10 @@ Tensor ldl_solve(const Tensor& ld, const Tensor& pivots, const Tensor& b, bool h
     if (out.is_meta() || out.numel() == 0) return out;
     const int n = as_int(rows_of(b)), nrhs = as_int(cols_of(b)), lda = leading(n);
     Tensor factors = read_column_major(ld, batch), rows = contiguous(to_dtype(expand_to(pivots, with_sizes(batch, last)), DType::Int32));
+    for (int64_t i = 0; i < rows.numel(); ++i) {
+        const int row = rows.data<int>()[i];  // negative: half of a block of two
+        TAEDA_CHECK(row != 0 && row >= -n && row <= n, name, ": pivots must be between 1 and ", n, " or between -", n, " and -1, but one is ", row);
+    }
     visit_lapack(b.dtype(), "ldl_solve_cpu", [&]<class T>(Tag<T>) {
         const auto routine = hermitian ? lapack<T>().hetrs : lapack<T>().sytrs;
         Matrices<T> matrices(factors), sides(out);

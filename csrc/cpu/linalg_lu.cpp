@@ -34,6 +34,10 @@ Factors factorize(const Tensor& a) {
 void solve_factorized(const Tensor& lu, const Tensor& pivots, const char* trans, const Tensor& b) {
     const int n = as_int(rows_of(b)), nrhs = as_int(cols_of(b)), ld = leading(n);
     if (b.numel() == 0) return;
+    for (int64_t i = 0; i < pivots.numel(); ++i) {
+        const int row = pivots.data<int>()[i];
+        TAEDA_CHECK(row >= 1 && row <= n, "linalg.lu_solve: pivots must be between 1 and ", n, ", but one is ", row);
+    }
     visit_lapack(b.dtype(), "lu_solve_cpu", [&]<class T>(Tag<T>) {
         const auto& routines = lapack<T>();
         Matrices<T> factors(lu), sides(b);

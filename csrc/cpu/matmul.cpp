@@ -41,6 +41,13 @@ void check_inner_sizes(const Tensor& a, const Tensor& b, int64_t m, int64_t k, i
          described("second", b), hint);
 }
 
+// What is done by addmm says so in other words.
+void check_same_dtype_to_add(const Tensor& a, const Tensor& b) {
+    TAEDA_CHECK(a.dtype() == b.dtype(), "mat1 and mat2 must have the same dtype, but got ", scalar_type_name(a.dtype()), " and ",
+                scalar_type_name(b.dtype()), described("mat1", a), described("mat2", b), "\n  hint: convert one of them, for example with .to(",
+                dtype_name(b.dtype()), ")");
+}
+
 void check_same_dtype(const Tensor& a, const Tensor& b) {
     TAEDA_CHECK(a.dtype() == b.dtype(), "expected m1 and m2 to have the same dtype, but got: ", dtype_word(a.dtype()), " != ", dtype_word(b.dtype()),
                 described("m1", a), described("m2", b), "\n  hint: convert one of them, for example with .to(", dtype_name(a.dtype()), ")");
@@ -110,7 +117,7 @@ Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, const 
     check_inner_sizes(mat1, mat2, mat1.size(0), mat1.size(1), mat2.size(0), mat2.size(1));
     TAEDA_CHECK(input.dtype() == mat2.dtype(), "self and mat2 must have the same dtype, but got ", scalar_type_name(input.dtype()), " and ",
                 scalar_type_name(mat2.dtype()));
-    check_same_dtype(mat1, mat2);
+    check_same_dtype_to_add(mat1, mat2);
     return added_product("addmm_impl_cpu_", input, mat1, mat2, beta, alpha);
 }
 
@@ -392,7 +399,7 @@ void check_linear(const Tensor& input, const Tensor& weight, const Tensor& bias)
     TAEDA_CHECK(k == weight.size(-1), "mat1 and mat2 shapes cannot be multiplied (", rows, "x", k, " and ", weight.size(-1), "x", n,
                 ")\n  linear(input, weight): the last size of input (", k, ") must equal the last size of weight (", weight.size(-1), ")",
                 described("input", input), described("weight", weight));
-    check_same_dtype(input, weight);
+    bias.defined() && input.dim() == 2 ? check_same_dtype_to_add(input, weight) : check_same_dtype(input, weight);
     TAEDA_CHECK(!bias.defined() || bias.dtype() == weight.dtype(), "self and mat2 must have the same dtype, but got ",
                 scalar_type_name(bias.defined() ? bias.dtype() : weight.dtype()), " and ", scalar_type_name(weight.dtype()));
 }

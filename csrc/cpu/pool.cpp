@@ -24,6 +24,9 @@ constexpr int64_t kPieceWork = 1 << 15;
 std::string name_of(const char* what, size_t n) { return concat(what, n, "d"); }
 
 Shape spread(const std::string& name, const char* what, IntList values, size_t n) {
+    for (int64_t value : values)
+        TAEDA_CHECK(value <= INT32_MAX && value >= INT32_MIN, "value cannot be converted to type int without overflow\n  ", name, ": ", what, " is ",
+                    value);
     if (values.size() == 1) return Shape(n, values[0]);
     static const char* kWords[] = {"zero", "one", "two", "three"};
     TAEDA_CHECK(values.size() == n, name, ": ", what, " must either be a single int, or a tuple of ", kWords[n], " ints");

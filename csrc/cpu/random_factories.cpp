@@ -156,7 +156,10 @@ std::tuple<Tensor, Tensor> _dropout(const Tensor& input, double p) {
 
 Tensor native_dropout_backward(const Tensor& grad_output, const Tensor& mask, double scale) {
     TAEDA_CHECK(is_bool(mask.dtype()), "Mask should be Bool Scalar Type", scalar_type_name(mask.dtype()));
-    return masked(grad_output, expand_to(mask, grad_output.sizes()), scale);
+    TAEDA_CHECK_KIND(NotImplemented, !is_complex(grad_output.dtype()), "\"native_dropout_backward\" not implemented for '",
+                     scalar_type_name(grad_output.dtype()), "'");
+    const Tensor grad = is_integral(grad_output.dtype()) ? to_dtype(grad_output, default_dtype()) : grad_output;
+    return masked(grad, expand_to(mask, grad.sizes()), scale);
 }
 
 }  // namespace taeda::cpu

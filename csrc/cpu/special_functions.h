@@ -226,6 +226,7 @@ template <class Next>
 inline double recurrence(double n, double first, Next next) {
     const double degree = std::trunc(n);
     if (!(degree >= 0)) return 0;
+    if (degree > 1e8) return NAN;  // out of the recurrence's reach: it would take seconds for one element
     double p = 1, q = first;
     if (degree == 0) return p;
     for (double k = 1; k < degree && q == q; k += 1) {

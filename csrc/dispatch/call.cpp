@@ -41,7 +41,7 @@ Tensor run_pointwise(const cpu::PointwiseOp& op, const Value* arguments, const T
 bool may_mix_devices(const Op& op) {
     static constexpr std::string_view kNames[] = {"copy_",       "_to_copy",        "_set_tensor_", "resize_as_",
                                                   "sum_to_size", "_index",          "_index_put",   "_index_zero",
-                                                  "index_put",   "_index_backward", "fill_.tensor", "index_fill.tensor"};
+                                                  "index_put",   "_index_backward", "fill_.tensor"};
     return op.is_view || std::ranges::find(kNames, std::string_view(op.key)) != std::end(kNames);
 }
 

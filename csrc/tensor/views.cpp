@@ -244,7 +244,8 @@ std::optional<Tensor> try_view(const Tensor& t, IntList sizes) {
 Tensor view(const Tensor& t, IntList sizes) {
     auto viewed = try_view(t, sizes);
     TAEDA_CHECK(viewed, "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous ",
-                "subspaces). Use .reshape(...) instead.");
+                "subspaces). Use .reshape(...) instead.\n  sizes ", shape_text(t.sizes()), ", strides ", shape_text(t.strides()), ", wanted ",
+                shape_text(sizes));
     return *viewed;
 }
 

@@ -227,3 +227,53 @@ def _array(value):
     if isinstance(value, taeda.Tensor):
         return value.numpy()
     return [_array(entry) for entry in value] if isinstance(value, (list, tuple)) and value else value
+
+
+def check_forward_mode(row, sample, function=None):
+    """For a direction v and a seed u, u . (J v) by forward mode is (J^T u) . v by reverse mode."""
+    from taeda.autograd import forward_ad
+
+    apply, tensors = of_tensors(row, sample, function)
+    if not tensors:
+        return
+    ways = [_spread_numbers(x, 1) for x in tensors]
+    outputs = [x for x in apply(*tensors) if x.requires_grad]
+    if not outputs:
+        return
+    seeds = [_spread_numbers(x, 2) for x in outputs]
+    pulled = taeda.autograd.grad(outputs, tensors, seeds, allow_unused=True)
+    expected = sum(_inner(p, way) for p, way in zip(pulled, ways) if p is not None)
+    with forward_ad.dual_level():
+        duals = [forward_ad.make_dual(x.detach(), way) for x, way in zip(tensors, ways)]
+        tangents = [forward_ad.unpack_dual(x).tangent for x in apply(*duals)]
+    tangents = [t for t, x in zip(tangents, apply(*tensors)) if x.requires_grad]
+    found = sum(_inner(seed, t) for seed, t in zip(seeds, tangents) if t is not None)
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+
+
+def _spread_numbers(x, step):
+    """Numbers that depend on the place only."""
+    values = taeda.arange(x.numel(), dtype=taeda.float64).mul(0.37 * step).add(step).sin().reshape(x.shape)
+    return values.to(x.dtype) if not x.is_complex() else taeda.complex(values, values.cos()).to(x.dtype)
+
+
+def _inner(a, b):
+    """The real inner product; complex numbers count as pairs."""
+    return (a.conj() * b).sum().real.item() if a.is_complex() else (a * b).sum().item()
+
+
+def check_vmap(row, sample, function=None):
+    """Mapping over a new first or last dimension of the first tensor is a loop over its slices."""
+    first = sample.args[0]
+    if not isinstance(first, taeda.Tensor) or row.factory:
+        return
+    slices = [first, first.flip(tuple(range(first.dim()))).contiguous()]
+
+    def apply(x):
+        return (function or samples.function_of(row))(x, *sample.args[1:], **sample.kwargs)
+
+    expected = [apply(x) for x in slices]
+    for dim in (0,) if row.key in BY_LAYOUT else (0, -1):
+        got = taeda.func.vmap(apply, in_dims=dim)(taeda.stack(slices, dim))
+        for place, entry in enumerate(results(got)):
+            compare(row, entry, taeda.stack([results(one)[place] for one in expected]), f"vmap over dim {dim}")

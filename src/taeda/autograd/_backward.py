@@ -197,10 +197,8 @@ def grad(
         position = next(index for index, result in enumerate(results) if result is None)
         shape = "" if isinstance(inputs[position], GradientEdge) else f", of shape {tuple(inputs[position].shape)},"
         raise RuntimeError(
-            "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
-            "this is "
-            f"the desired behavior.\n  The differentiated Tensor at index {position}{shape} does not lead to the "
-            "outputs"
+            f"The differentiated Tensor at index {position} appears to not have been used in the graph. Set "
+            f"allow_unused=True if this is the desired behavior.\n  inputs[{position}]{shape} does not lead to the outputs"
         )
     if materialize_grads:
         results = tuple(

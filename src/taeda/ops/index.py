@@ -131,7 +131,8 @@ _SHARE = f"(g / {_IS_SELF}.scatter_add(dim, index, {_IS_SRC}))"
 _MEAN = "(g / _scatter_count(g, dim, index, include_self))"
 _NONZERO_SELF = "input.masked_fill(input == 0, 1)"
 _PROD_SELF = (
-    f"(g * {_NONZERO_SELF}.scatter_reduce(dim, index, src, 'prod', include_self=include_self) / {_NONZERO_SELF})"
+    f"conj_physical(conj_physical(g) * {_NONZERO_SELF}.scatter_reduce(dim, index, src, 'prod', include_self=include_self)"
+    f" / {_NONZERO_SELF})"
 )
 # A factor of zero: the product of the others counts, which is only known without it.
 _ZEROS = "_to_copy(src == 0, g.dtype)"
@@ -140,8 +141,8 @@ _WITHOUT_ZERO = (
     f"input.scatter_reduce(dim, index, src.masked_fill({_SINGLE_ZERO}, 1), 'prod', include_self=include_self)"
 )
 _PROD_SRC = (
-    f"where({_SINGLE_ZERO}, (g * {_WITHOUT_ZERO}).gather(dim, index), "
-    "(g * result).gather(dim, index) / src.masked_fill(src == 0, 1))"
+    f"conj_physical(where({_SINGLE_ZERO}, (conj_physical(g) * {_WITHOUT_ZERO}).gather(dim, index), "
+    "(conj_physical(g) * result).gather(dim, index) / src.masked_fill(src == 0, 1)))"
 )
 
 

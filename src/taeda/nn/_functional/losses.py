@@ -168,7 +168,10 @@ def binary_cross_entropy(
     if input.numel():
         low, high = input.detach().aminmax()
         if not (low.item() >= 0 and high.item() <= 1):  # so that NaN is refused as well
-            raise RuntimeError("all elements of input should be between 0 and 1")
+            raise RuntimeError(
+                f"all elements of input should be between 0 and 1\n  they go from {low.item():.6g} to {high.item():.6g}\n"
+                "  hint: binary_cross_entropy_with_logits takes numbers of any size"
+            )
     loss = _bce(input, target)
     return reduced(loss if weight is None else loss * weight, reduction)
 

@@ -18,10 +18,12 @@ from taeda.ops.registry import Op
 from taeda.testing.samples import pointwise
 from taeda.testing.samples._layouts import LAYOUTS, repeated
 from taeda.testing.samples._make import SAMPLERS, Make, Sample
-from taeda.testing.samples._source import source_of
+from taeda.testing.samples._odd import ODD_LAYOUTS, odd
+from taeda.testing.samples._source import source_of, text_of
 
 __all__ = [
     "LAYOUTS",
+    "ODD_LAYOUTS",
     "Make",
     "Sample",
     "WITHOUT",
@@ -31,9 +33,11 @@ __all__ = [
     "function_of",
     "has_samples",
     "is_random",
+    "odd",
     "repeated",
     "samples_of",
     "source_of",
+    "text_of",
 ]
 
 # Rows without samples, and why.
