@@ -242,6 +242,24 @@ Tensor logspace(const Scalar& start, const Scalar& end, int64_t steps, double ba
     return out;
 }
 
+namespace {
+
+Scalar space_end(const char* name, const Tensor& end, const Tensor& start, const Tensor& stop) {
+    TAEDA_CHECK(end.dim() == 0, name, " only supports 0-dimensional start and end tensors, but got start with ", start.dim(),
+                " dimension(s) and end with ", stop.dim(), " dimension(s)");
+    return item(end);
+}
+
+}  // namespace
+
+Tensor linspace_tensor(const Tensor& start, const Tensor& end, int64_t steps, MaybeType dtype, MaybeDevice device) {
+    return linspace(space_end("linspace", start, start, end), space_end("linspace", end, start, end), steps, dtype, device);
+}
+
+Tensor logspace_tensor(const Tensor& start, const Tensor& end, int64_t steps, double base, MaybeType dtype, MaybeDevice device) {
+    return logspace(space_end("logspace", start, start, end), space_end("logspace", end, start, end), steps, base, dtype, device);
+}
+
 Tensor eye(int64_t n, std::optional<int64_t> m, MaybeType dtype, MaybeDevice device) {
     TAEDA_CHECK(n >= 0, "n must be greater or equal to 0, got ", n);
     TAEDA_CHECK(m.value_or(n) >= 0, "m must be greater or equal to 0, got ", *m);

@@ -1,5 +1,8 @@
 #include "cpu/pointwise_checks.h"
 
+#include <cmath>
+#include <limits>
+
 namespace taeda::cpu {
 
 namespace {
@@ -17,6 +20,25 @@ void check_alpha(std::span<const Operand> operands, const Attributes& a) {
 
 void check_mask(const Operand& mask, const char* phrase) {
     TAEDA_CHECK(mask.tensor ? is_bool(mask.tensor->dtype()) : mask.number.is_bool(), phrase, scalar_type_name(dtype_of(mask)));
+}
+
+// A number that fills elements of dtype `type`.
+void check_number_fits(DType type, const Attributes& attributes) {
+    TAEDA_CHECK(is_complex(type) || attributes.complex[0].imag() == 0.0, "value cannot be converted to type ", dtype_name(type),
+                " without overflow: it is the complex number ", attributes.complex[0]);
+    const double number = attributes.real[0];
+    const bool fits = visit_dtype(type, [&]<class T>(Tag<T>) {
+        if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+            // Unsigned dtypes take what wraps once: -1 is the largest number.
+            const double high = static_cast<double>(std::numeric_limits<T>::max());
+            return number >= (std::is_signed_v<T> ? static_cast<double>(std::numeric_limits<T>::min()) : -high) && number <= high;
+        } else if constexpr (is_floating_v<T>) {
+            return !std::isfinite(number) || std::isfinite(convert<double>(convert<T>(number)));
+        } else {
+            return true;
+        }
+    });
+    TAEDA_CHECK(fits, "value cannot be converted to type ", dtype_name(type), " without overflow: it is ", number);
 }
 
 }  // namespace
@@ -51,13 +73,28 @@ void check_addcdiv(std::span<const Operand> operands, const Attributes&) {
                 "input + value * torch.trunc(tensor1 / tensor2)");
 }
 
+void check_maximum(std::span<const Operand> operands, const Attributes&) {
+    TAEDA_CHECK(!is_complex(promoted_dtype(operands)), "maximum not implemented for complex tensors.");
+}
+
+void check_minimum(std::span<const Operand> operands, const Attributes&) {
+    TAEDA_CHECK(!is_complex(promoted_dtype(operands)), "minimum not implemented for complex tensors.");
+}
+
 void check_where(std::span<const Operand> operands, const Attributes&) {
+    if (dtype_of(operands[0]) == DType::UInt8) return;  // the masks of before there was bool
     check_mask(operands[0], "where expected condition to be a boolean tensor, but got a tensor with dtype ");
 }
 
-void check_masked_fill(std::span<const Operand> operands, const Attributes&) {
+void check_masked_fill(std::span<const Operand> operands, const Attributes& attributes) {
     check_mask(operands[1], "masked_fill_ only supports boolean masks, but got mask with dtype ");
-    if (operands.size() < 3 || !operands[2].tensor) return;
+    if (operands.size() < 3) {
+        check_number_fits(dtype_of(operands[0]), attributes);
+        return;
+    }
+    TAEDA_CHECK(is_complex(dtype_of(operands[0])) || !is_complex(dtype_of(operands[2])), "value cannot be converted to type ",
+                dtype_name(dtype_of(operands[0])), " without overflow: it is complex");
+    if (!operands[2].tensor) return;
     TAEDA_CHECK(operands[2].tensor->dim() == 0, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
                 operands[2].tensor->dim(), " dimension(s).");
 }

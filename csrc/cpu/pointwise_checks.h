@@ -10,6 +10,8 @@ void check_sub(std::span<const Operand> operands, const Attributes& attributes);
 void check_neg(std::span<const Operand> operands, const Attributes& attributes);
 void check_pow(std::span<const Operand> operands, const Attributes& attributes);
 void check_addcdiv(std::span<const Operand> operands, const Attributes& attributes);
+void check_maximum(std::span<const Operand> operands, const Attributes& attributes);
+void check_minimum(std::span<const Operand> operands, const Attributes& attributes);
 void check_where(std::span<const Operand> operands, const Attributes& attributes);
 void check_masked_fill(std::span<const Operand> operands, const Attributes& attributes);
 void check_celu(std::span<const Operand> operands, const Attributes& attributes);

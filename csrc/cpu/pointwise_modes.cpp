@@ -20,7 +20,16 @@ Tensor divide_with_mode(const Tensor& input, Operand other, const std::optional<
     if (mode == "trunc") row = row::_div_trunc;
     else if (mode == "floor") row = row::_div_floor;
     else TAEDA_CHECK(!mode, "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '", *mode, "'");
-    return run_two(row, tensor_operand(input), other);
+    const Operand operands[] = {tensor_operand(input), other};
+    const DType common = promoted_dtype(operands);
+    const bool by_many = other.tensor && other.tensor->numel() != 1;
+    if (row == row::_div_trunc && by_many && (common == DType::Float16 || common == DType::BFloat16)) {
+        // A quotient of two tensors is a half before it loses its fraction, as in PyTorch: 4.999 is 5 there.
+        const Tensor quotient = run_two(row::div, operands[0], operands[1]);
+        const Operand rounded[] = {tensor_operand(quotient)};
+        return run_pointwise(pointwise_op(row::trunc).forward, rounded);
+    }
+    return run_two(row, operands[0], operands[1]);
 }
 
 Tensor clamp_one_side(const Tensor& input, std::optional<Operand> min, std::optional<Operand> max) {

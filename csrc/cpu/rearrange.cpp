@@ -24,8 +24,8 @@ Tensor _to_copy(const Tensor& input, std::optional<DType> dtype, std::optional<D
 }
 
 Tensor copy_(const Tensor& input, const Tensor& src, bool) {
-    TAEDA_CHECK(is_expandable_to(src.sizes(), input.sizes()), "The size of tensor a (", shape_text(input.sizes()),
-                ") must match the size of tensor b (", shape_text(src.sizes()), "): it cannot be broadcast to it");
+    const Shape shape = broadcast_shapes(input.sizes(), src.sizes());
+    TAEDA_CHECK(shape == input.sizes(), "output with shape ", shape_text(input.sizes()), " doesn't match the broadcast shape ", shape_text(shape));
     if (input.is_meta()) return input;
     TAEDA_CHECK_KIND(NotImplemented, !src.is_meta(), "Cannot copy out of meta tensor; no data!");
     copy_into(input, src);

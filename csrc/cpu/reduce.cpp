@@ -147,13 +147,13 @@ Tensor _count_numbers(const Tensor& input, std::optional<IntList> dim, bool keep
 
 Tensor sum_to_size(const Tensor& input, IntList size) {
     TAEDA_CHECK(is_expandable_to(size, input.sizes()), "size {", shape_text(size), "} is not expandable to size {", shape_text(input.sizes()), "}.");
-    if (std::ranges::equal(input.sizes(), size)) return alias(input);
+    if (std::ranges::equal(input.sizes(), size) && (!size.empty() || is_inexact(input.dtype()))) return alias(input);
     const int64_t lead = input.dim() - static_cast<int64_t>(size.size());
     Shape dims;
     for (int64_t d = 0; d < input.dim(); ++d)
         if (d < lead || (size[d - lead] == 1 && input.sizes()[d] != 1)) dims.push_back(d);
-    Tensor total = sum(input, IntList(dims), true, input.dtype());
-    return total.is_meta() ? empty(size, input.dtype(), input.device()) : views::view(total, size);
+    Tensor total = sum(input, IntList(dims), true, std::nullopt);
+    return total.is_meta() ? empty(size, total.dtype(), input.device()) : views::view(total, size);
 }
 
 Tensor trace(const Tensor& input) {

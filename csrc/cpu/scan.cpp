@@ -136,6 +136,14 @@ T log_add_exp(T a, T b) {
     return high + std::log1p(std::exp(low - high));
 }
 
+// The same of complex numbers, whose real parts decide how large the exponentials are.
+std::complex<double> log_add_exp(std::complex<double> a, std::complex<double> b) {
+    const bool first = std::isnan(a.real()) || a.real() > b.real();
+    const std::complex<double> high = first ? a : b, low = first ? b : a;
+    if (high.real() == low.real() && std::isinf(high.real())) return high.real() < 0 ? low : std::log(std::exp(low) + std::exp(high));
+    return high + std::log(1.0 + std::exp(low - high));
+}
+
 }  // namespace
 
 Tensor cumsum(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
@@ -152,7 +160,7 @@ std::tuple<Tensor, Tensor> cummin(const Tensor& input, int64_t dim) { return run
 
 Tensor logcumsumexp(const Tensor& input, int64_t dim) {
     dim = wrap_dim(dim, input.dim());
-    TAEDA_CHECK_KIND(NotImplemented, is_floating(input.dtype()), "\"logcumsumexp_out_cpu\" not implemented for '", scalar_type_name(input.dtype()),
+    TAEDA_CHECK_KIND(NotImplemented, is_inexact(input.dtype()), "\"logcumsumexp_out_cpu\" not implemented for '", scalar_type_name(input.dtype()),
                      "'");
     Tensor out = result(input.sizes(), input.dtype(), input.device());
     if (out.is_meta()) return out;
@@ -160,15 +168,16 @@ Tensor logcumsumexp(const Tensor& input, int64_t dim) {
     Lines lines(source, dim);
     if (lines.empty()) return out;
     visit_dtype(input.dtype(), [&]<class T>(Tag<T>) {
-        if constexpr (is_floating_v<T>) {
+        if constexpr (is_floating_v<T> || is_complex_v<T>) {
+            using Wide = std::conditional_t<is_complex_v<T>, std::complex<double>, double>;
             const T* from = source.data<T>();
             T* to = out.data<T>();
             lines.for_each_group([&](int64_t offset, int64_t lanes) {
-                double running[kLanes];
+                Wide running[kLanes];
                 for (int64_t l = 0; l < lanes; ++l) running[l] = -std::numeric_limits<double>::infinity();
                 for (int64_t i = 0; i < lines.n; ++i, offset += lines.inner)
                     for (int64_t l = 0; l < lanes; ++l) {
-                        running[l] = log_add_exp(running[l], convert<double>(from[offset + l]));
+                        running[l] = log_add_exp(running[l], convert<Wide>(from[offset + l]));
                         to[offset + l] = convert<T>(running[l]);
                     }
             });

@@ -27,13 +27,19 @@ def _copy_of(name: str, view: Callable[..., Any]) -> None:
     __all__.append(copied.__name__)
 
 
+def _narrow(input: taeda.Tensor, dim: int, start: int, length: int) -> taeda.Tensor:
+    if dim >= input.dim():  # an IndexError below zero, as PyTorch has it
+        raise RuntimeError(f"narrow_copy(): dim {dim} is out of range for a tensor of {input.dim()} dimensions")
+    return input.narrow(dim, start, length)
+
+
 for _name, _view in {
     "alias": lambda x: x,
     "as_strided": lambda x, *a, **k: x.as_strided(*a, **k),
     "detach": lambda x: x.detach(),
     "diagonal": lambda x, *a, **k: x.diagonal(*a, **k),
     "expand": lambda x, *a, **k: x.expand(*a, **k),
-    "narrow": lambda x, *a, **k: x.narrow(*a, **k),
+    "narrow": _narrow,
     "permute": lambda x, *a, **k: x.permute(*a, **k),
     "select": lambda x, *a, **k: x.select(*a, **k),
     "slice": lambda x, dim=0, start=None, end=None, step=1: taeda._C._slice(x, dim, start, end, step),

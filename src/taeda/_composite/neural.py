@@ -167,6 +167,12 @@ def instance_norm(
 
 
 @public("torch")
+def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
+    """See ``nn.functional.rms_norm``."""
+    return taeda.nn.functional.rms_norm(input, normalized_shape, weight, eps)
+
+
+@public("torch")
 def native_batch_norm(
     input: Any,
     weight: Any,
@@ -181,7 +187,11 @@ def native_batch_norm(
     result, mean, invstd = taeda._C._native_batch_norm(
         input, weight, bias, running_mean, running_var, training, momentum, eps
     )
-    return (result, mean, invstd) if training else (result, mean.new_empty(0), invstd.new_empty(0))
+    # The statistics have the dtype of the parameters: float32 beside halves where those are.
+    kept_as = next((t.dtype for t in (weight, bias, running_mean, running_var) if t is not None), input.dtype)
+    if not training:
+        mean = invstd = mean.new_empty(0)
+    return result, mean.to(kept_as), invstd.to(kept_as)
 
 
 @public("torch")
@@ -263,10 +273,11 @@ def _upsample_bilinear2d_aa(
         scales_h: the first, by its other name.
     """
     scale_factors = scales_h if scale_factors is None else scale_factors
-    if scale_factors is not None and not isinstance(scale_factors, (list, tuple)):
+    if not isinstance(scale_factors, (list, tuple)) and (scale_factors is not None or scales_w is not None):
         scale_factors = (scale_factors, scales_w)
-    if output_size is not None:
-        scale_factors, output_size = None, tuple(output_size)
+    if output_size is not None:  # with both, sizes say how many places there are, factors where
+        factors = [float(factor or 0) for factor in scale_factors or ()]
+        return taeda._C._interpolate(input, list(output_size), "bilinear", align_corners, True, factors)
     return taeda.nn.functional.interpolate(
         input, output_size, scale_factors, mode="bilinear", align_corners=align_corners, antialias=True
     )
@@ -276,7 +287,8 @@ def _upsample_bilinear2d_aa(
 def _safe_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """``softmax`` that gives zeros, not NaN, where everything is -inf."""
     nothing = (input == float("-inf")).all(dim, keepdim=True)
-    return taeda.softmax(input, dim, dtype=dtype).masked_fill(nothing, 0.0)
+    # Filled before, so that no NaN comes up, which a gradient would keep; and after, for the zeros.
+    return taeda.softmax(input.masked_fill(nothing, 0.0), dim, dtype=dtype).masked_fill(nothing, 0.0)
 
 
 @public("torch")

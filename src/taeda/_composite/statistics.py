@@ -130,7 +130,9 @@ def _check_weights(name: str, weights: Tensor, n: int) -> None:
             f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights.dim()} dimensions"
         )
     if whole and (weights.is_floating_point() or weights.is_complex() or weights.dtype is taeda.bool):
-        raise RuntimeError(f"cov(): expected fweights to have integral dtype but got fweights with {weights.dtype} dtype")
+        raise RuntimeError(
+            f"cov(): expected fweights to have integral dtype but got fweights with {weights.dtype} dtype"
+        )
     if not whole and not weights.is_floating_point():
         raise RuntimeError(
             f"cov(): expected aweights to have floating point dtype but got aweights with {weights.dtype} dtype"

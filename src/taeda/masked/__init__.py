@@ -229,9 +229,9 @@ def _variance(
     count = _count(input, dims, mask)
     center = sum(values, dim, keepdim=True, mask=mask) / count.to(dtype)
     apart = values - center
-    squares = (apart * apart.conj()).real if dtype.is_complex else apart * apart
+    squares = apart * apart.conj() if dtype.is_complex else apart * apart  # a complex variance, as PyTorch's
     total = sum(squares, dim, keepdim=True, mask=mask)
-    free = taeda.clamp(count.to(total.dtype) - correction, min=0)
+    free = taeda.clamp(count.to(total.dtype.to_real()) - correction, min=0)
     return _without(total / free, dims, keepdim)
 
 
@@ -313,4 +313,4 @@ def logsumexp(
     """Return the logarithm of the sum over ``dim`` of the exponentials of the elements under the mask."""
     kept = _filled(_converted(input, dtype), mask, float("-inf"))
     dims = _dims(input, dim)
-    return taeda.logsumexp(kept, dims, keepdim) if dims else kept
+    return taeda.logsumexp(kept, dims, keepdim).to(kept.dtype)

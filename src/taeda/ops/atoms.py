@@ -160,6 +160,13 @@ maximum = _atom(
     ),
     cpp="vm_max_nan",
 )
+# maximum, whose second operand may be a number also where the gradient is made of public operations.
+clamp_min = _atom(
+    "clamp_min",
+    2,
+    lambda x, y, r: (where(x >= y, 1, 0), where(x < y, 1, 0)),
+    cpp="vm_max_nan",
+)
 minimum = _atom(
     "minimum",
     2,

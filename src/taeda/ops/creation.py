@@ -153,6 +153,14 @@ op(
         steps: how many.
         base: what is raised.{_NEW}""",
 )
+# Zero-dim tensors pass for numbers above; what else is a tensor is refused in these rows.
+op("linspace(Operand start, Operand end, int steps) -> Tensor", overload="tensor", where="torch", factory=True)
+op(
+    "logspace(Operand start, Operand end, int steps, float base=10.0) -> Tensor",
+    overload="tensor",
+    where="torch",
+    factory=True,
+)
 op(
     "eye(int n, int? m=None) -> Tensor",
     where="torch",

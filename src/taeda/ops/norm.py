@@ -159,15 +159,9 @@ op(
 op(
     "rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
     vjp={"input, weight": "_rms_norm_backward(g, input, normalized_shape, weight, needs_weight, eps)"},
-    where="torch",
+    where="_C",
     out=False,
-    doc="""Return ``input`` over the root of its mean square over its last dimensions, scaled (Zhang and Sennrich 2019).
-
-    Args:
-        normalized_shape: the sizes of the last dimensions, over which is normalised.
-        weight: factors of that shape, or None.
-        eps: added to the mean square; default the dtype's machine epsilon.
-    """,
+    doc="The root mean square norm of real numbers; the public function composes that of complex ones.",
 )
 op(
     "_add_epsilon(Tensor input, float? eps) -> Tensor",

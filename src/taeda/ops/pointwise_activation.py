@@ -256,7 +256,7 @@ _loss(
     -(target * a.maximum(a.log(x), -100) + (1 - target) * a.maximum(a.log1p(-x), -100)),
     "Binary cross-entropy of probabilities.",
     grad={
-        "input": (x - target) / a.maximum((1 - x) * x, 1e-12),
+        "input": (x - target) / a.clamp_min((1 - x) * x, 1e-12),
         "target": a.log1p(-x) - a.log(x),
     },
     check="bce",

@@ -10,18 +10,19 @@ from taeda.ops.registry import op
 x, y = variable("input"), variable("other")
 alpha, value = attr("alpha"), attr("value")
 NUMBERS = "int float complex"
+ALL_NUMBERS = "int uint float complex"
 
 pointwise(
     "add(Operand input, Operand other, *, Scalar alpha=1)",
     x + alpha * y,
-    types="bool int float complex",
+    types="bool int uint float complex",
     check="add",
     doc="Return ``input + alpha * other``.",
 )
 pointwise(
     "sub(Operand input, Operand other, *, Scalar alpha=1)",
     x - alpha * y,
-    types=NUMBERS,
+    types=ALL_NUMBERS,
     check="sub",
     alias="subtract",
     doc="Return ``input - alpha * other``. Two bool tensors are an error: use ``^``.",
@@ -29,7 +30,7 @@ pointwise(
 pointwise(
     "rsub(Tensor input, Operand other, *, Scalar alpha=1)",
     y - alpha * x,
-    types=NUMBERS,
+    types=ALL_NUMBERS,
     check="sub",
     where="torch",
     inplace=False,
@@ -54,13 +55,13 @@ pointwise(
 pointwise(
     "_div_trunc(Operand input, Operand other)",
     a.trunc_divide(x, y),
-    types="int float",
+    types="int uint float",
     where="_C",
 )
 pointwise(
     "_div_floor(Operand input, Operand other)",
     a.floor_divide(x, y),
-    types="int float",
+    types="int uint float",
     where="_C",
 )
 _DIV_DOC = """Return the quotient ``input / other``, rounded as ``rounding_mode`` says.
@@ -101,20 +102,20 @@ op(
 pointwise(
     "floor_divide(Operand input, Operand other)",
     a.floor_divide(x, y),
-    types="int float",
+    types="int uint float",
     differentiable=False,
     doc="Return ``floor(input / other)``, Python's ``//``. Integers divided by zero raise an error.",
 )
 pointwise(
     "remainder(Operand input, Operand other)",
     a.remainder(x, y),
-    types="int float",
+    types="int uint float",
     doc="Return Python's ``input % other``: it has the sign of ``other``. Integers modulo zero raise an error.",
 )
 pointwise(
     "fmod(Tensor input, Operand other)",
     a.fmod(x, y),
-    types="int float",
+    types="int uint float",
     doc="Return C's ``fmod(input, other)``: it has the sign of ``input``. Integers modulo zero raise an error.",
 )
 
@@ -137,7 +138,7 @@ pointwise(
 pointwise(
     "square(Tensor input)",
     x * x,
-    types=NUMBERS,
+    types=ALL_NUMBERS,
     bool_as_int=True,
     doc="Return ``input * input``.",
 )
@@ -153,7 +154,7 @@ pointwise(
 pointwise(
     "abs(Tensor input)",
     a.abs_(x),
-    types=NUMBERS,
+    types=ALL_NUMBERS,
     rule="real_part",
     complex_vjp={"input": g * a.sgn(x)},
     alias="absolute",
@@ -162,7 +163,7 @@ pointwise(
 pointwise(
     "sign(Tensor input)",
     a.sign(x),
-    types="bool int float",
+    types="bool int uint float",
     doc="Return -1, 0 or 1, the sign of ``input``; 0 for NaN.",
 )
 pointwise(
@@ -212,17 +213,19 @@ pointwise(
 )
 
 pointwise(
-    "maximum(Operand input, Operand other)",
+    "maximum(Tensor input, Tensor other)",
     a.maximum(x, y),
     types="bool int uint float",
+    check="maximum",
     inplace=False,
     where="torch Tensor",
     doc="Return the larger of the two; NaN where either is NaN. At a tie each gets half of the gradient.",
 )
 pointwise(
-    "minimum(Operand input, Operand other)",
+    "minimum(Tensor input, Tensor other)",
     a.minimum(x, y),
     types="bool int uint float",
+    check="minimum",
     inplace=False,
     doc="Return the smaller of the two; NaN where either is NaN. At a tie each gets half of the gradient.",
 )

@@ -168,7 +168,7 @@ _unary("deg2rad", x * (math.pi / 180), "Return degrees as radians.", types="floa
 _unary("rad2deg", x * (180 / math.pi), "Return radians as degrees.", types="float")
 
 pointwise(
-    "atan2(Tensor input, Operand other)",
+    "atan2(Tensor input, Tensor other)",
     a.atan2(x, y),
     rule="to_float",
     alias="arctan2",

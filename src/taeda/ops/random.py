@@ -279,12 +279,25 @@ op(
 )
 op(
     "_standard_gamma(Tensor input, Generator? generator=None) -> Tensor",
+    vjp={"input": "g * _standard_gamma_grad(input, result)"},
     where="torch",
     out=False,
     doc=f"""Return numbers of the gamma distribution of scale 1 with the shapes that ``input`` gives.
 
     Args:
         input: float32 or float64 shapes.{_GENERATOR}
+    """,
+)
+op(
+    "_standard_gamma_grad(Tensor input, Tensor output) -> Tensor",
+    vjp={"input, output": "(_no_second_derivative(g, 'numbers of the gamma distribution'), None)"},
+    where="torch",
+    out=False,
+    doc="""Return how the numbers ``output``, drawn for the shapes ``input``, move with these: dx/da at a fixed probability.
+
+    Args:
+        input: the shapes.
+        output: what was drawn for them.
     """,
 )
 op(

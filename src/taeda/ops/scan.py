@@ -44,10 +44,14 @@ op(
 # The gradient of logcumsumexp, in logarithms throughout, the two signs of g apart: exp(input) alone may overflow. A logarithm is
 # only taken of what is positive, so that the gradient has a gradient.
 _POSITIVE = "((where(g > 0, where(g > 0, g, 1).log(), -inf) - where(result == -inf, 0, result)).flip([dim]).logcumsumexp(dim).flip([dim]) + input).exp()"
+# A complex number's logarithm takes care of the sign.
+_COMPLEX = (
+    "((g.log() - result.conj_physical()).flip([dim]).logcumsumexp(dim).flip([dim]) + input.conj_physical()).exp()"
+)
 _NEGATIVE = _POSITIVE.replace("g > 0, g, 1", "g < 0, -g, 1").replace("g > 0", "g < 0")
 op(
     "logcumsumexp(Tensor input, int dim) -> Tensor",
-    vjp={"input": f"{_POSITIVE} - {_NEGATIVE} if g.ndim > 0 else g"},
+    vjp={"input": f"({_COMPLEX} if input.is_complex() else {_POSITIVE} - {_NEGATIVE}) if g.ndim > 0 else g"},
     inplace=True,
     doc="Return ``log(cumsum(exp(input)))`` along ``dim``, without overflow." + _DIM,
 )

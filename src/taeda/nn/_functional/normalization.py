@@ -90,7 +90,7 @@ def instance_norm(
     if use_input_stats:
         with taeda.no_grad():
             for running, repeated in ((running_mean, mean), (running_var, var)):
-                if running is not None:
+                if running is not None and repeated is not None:
                     running.copy_(repeated.view(n, c).mean(0))
     return result
 
@@ -133,7 +133,17 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
         weight: of shape ``normalized_shape``, or None.
         eps: added to the mean square; default the dtype's machine epsilon.
     """
-    return _rms_norm(input, normalized_shape, weight, eps)
+    if not input.is_complex():
+        return _rms_norm(input, normalized_shape, weight, eps)
+    sizes = [normalized_shape] if isinstance(normalized_shape, int) else list(normalized_shape)
+    if not sizes or list(input.shape[-len(sizes) :]) != sizes:
+        raise RuntimeError(
+            f"Given normalized_shape={sizes}, expected input with shape [*, {str(sizes)[1:]}, but got input of size{list(input.shape)}"
+        )
+    # The plain square, as in PyTorch, not that of the modulus: the function is holomorphic.
+    squares = input.square().mean(list(range(-len(sizes), 0)), True)
+    result = input * (squares + (taeda.finfo(input.dtype).eps if eps is None else eps)).rsqrt()
+    return result if weight is None else result * weight
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
@@ -150,11 +160,13 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)")
     if input.numel() == 0:
         return input
+    is_float = input.is_floating_point() or input.is_complex()
     squares = input * input
     padding = [0, 0] * (input.dim() - 2) + [size // 2, (size - 1) // 2]
     # The mean over a window of channels: a difference of sums would lose digits, so the windows are added up.
     windows = pad(squares, padding).unfold(1, size, 1)
-    return input / (windows.mean(-1) * alpha + k).pow(beta)
+    mean = windows.mean(-1) if is_float else windows.sum(-1).div(size, rounding_mode="trunc")
+    return input / (mean * alpha + k).pow(beta)
 
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
