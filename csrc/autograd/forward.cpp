@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "cpu/copy.h"
+#include "tensor/views.h"
 
 namespace taeda {
 
@@ -59,6 +60,20 @@ Tensor laid_out_as(const Tensor& tangent, const Tensor& base) {
     return whole;
 }
 
+// Where the elements of a view lie in its base, counted in the base's own order.
+Tensor places_in(const Tensor& view, const Tensor& base) {
+    TAEDA_CHECK_KIND(NotImplemented, !base.is_wrapped() && view.dtype() == base.dtype(),
+                     "taeda cannot write into a view inside vmap, or of another dtype, in forward mode; use the out-of-place form");
+    Tensor numbers = empty({std::initializer_list<int64_t>{base.numel()}}, DType::Int64);
+    for (int64_t k = 0; k < base.numel(); ++k) numbers.data<int64_t>()[k] = k;
+    Tensor laid_out = empty_strided(base.sizes(), base.strides(), DType::Int64);
+    cpu::copy_into(laid_out, alias(numbers, base.sizes(), contiguous_strides(base.sizes()), 0));
+    Tensor part = cpu::contiguous(views::as_strided(laid_out, view.sizes(), view.strides(), view.offset() - base.offset()));
+    return alias(part, {std::initializer_list<int64_t>{part.numel()}}, {std::initializer_list<int64_t>{1}}, 0);
+}
+
+Tensor flat(const Tensor& t) { return call_one("reshape", {t, Shape{-1}}); }
+
 Tensor zero_tangent(const Tensor& t) { return cpu::zeros(t.sizes(), t.dtype(), t.visible_device()); }
 
 void each_level(const Tensor& t, auto&& f) {
@@ -87,8 +102,14 @@ void write_tangent(const Tensor& t, uint64_t level, Tensor value) {
     Tensor base = forward_base(t.impl()->autograd);
     if (base.defined()) {
         Tensor whole = tangent_of(base, level);
-        whole = laid_out_as(whole.defined() ? whole : zero_tangent(base), base);
-        call_one("copy_", {view_like(whole, t, base), value, box(false)});
+        if (!whole.defined()) whole = zero_tangent(base);
+        if (whole.is_wrapped() || value.is_wrapped()) {  // a batch of tangents of one tensor: there is no memory to view
+            whole = call_one("scatter", {flat(whole), box(int64_t{0}), places_in(t, base), flat(value)});
+            whole = call_one("reshape", {whole, base.sizes()});
+        } else {
+            whole = laid_out_as(whole, base);
+            call_one("copy_", {view_like(whole, t, base), value, box(false)});
+        }
         set_tangent(base, level, whole);
     }
     set_tangent(t, level, value);
@@ -265,11 +286,17 @@ Tensor tangent_of(const Tensor& t, uint64_t level) {
     Tensor whole = tangent_of(base, level);
     if (!whole.defined()) return own ? own->value : Tensor();
     LevelGuard guard(level);
-    if (whole.strides() != base.strides()) {
-        whole = laid_out_as(whole, base);
-        set_tangent(base, level, whole);
+    Tensor part;
+    if (whole.is_wrapped()) {
+        part = call_one("index_select", {flat(whole), box(int64_t{0}), places_in(t, base)});
+        part = call_one("reshape", {part, t.sizes()});
+    } else {
+        if (whole.strides() != base.strides()) {
+            whole = laid_out_as(whole, base);
+            set_tangent(base, level, whole);
+        }
+        part = view_like(whole, t, base);
     }
-    Tensor part = view_like(whole, t, base);
     set_tangent(t, level, part);
     return part;
 }

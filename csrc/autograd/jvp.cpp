@@ -3,6 +3,8 @@
 // Note [Transposing a gradient]: a gradient is linear in the gradient u of the result, u -> J^T u. Going backward through that
 // with the tangent t gives J t: so each operation whose gradient can be differentiated has forward mode too. In complex numbers
 // too: gradients are transposes with respect to the real inner product, and so is going backward through them.
+#include <algorithm>
+
 #include "autograd/compose.h"
 #include "autograd/engine.h"
 #include "autograd/forward.h"
@@ -93,7 +95,7 @@ TensorList multilinear(const Op& op, const Value* arguments, uint64_t level) {
 // Where the vectors u come from: leaves of ones. A linear map has one derivative everywhere; at zero, gradients that compute in
 // logarithms take a branch that does not show it.
 struct Transposer {
-    Transposer() : is_recording(grad_mode().enabled), oldest(last_sequence()), record(true), no_hooks(nullptr) {}
+    explicit Transposer(bool is_recording) : is_recording(is_recording), oldest(last_sequence()), record(true), no_hooks(nullptr) {}
 
     Tensor new_vector(const Tensor& like) {
         Tensor u = cpu::full(like.sizes(), Scalar(1), like.dtype(), like.visible_device());
@@ -129,6 +131,21 @@ struct Transposer {
     std::vector<Edge> inputs, roots;
 };
 
+// Whether what is computed from these inputs and their tangents has a history. The vectors u must not give it one.
+bool is_recorded(const Op& op, const Value* arguments, uint64_t level) {
+    if (!grad_mode().enabled) return false;
+    auto has_history = [&](const Tensor& t) {
+        if (!t.defined()) return false;
+        Tensor tangent = tangent_of(t, level);
+        return requires_grad(t) || (tangent.defined() && requires_grad(tangent));
+    };
+    for (size_t k = 0; k < op.arguments.size(); ++k) {
+        if (const auto* t = std::get_if<Tensor>(&arguments[k]); t && has_history(*t)) return true;
+        if (const auto* list = std::get_if<TensorList>(&arguments[k]); list && std::ranges::any_of(*list, has_history)) return true;
+    }
+    return false;
+}
+
 // The tangents of the inputs as a node counts its edges.
 TensorList tangents_by_edge(const Op& op, const Value* arguments, uint64_t level) {
     TensorList tangents;
@@ -153,7 +170,7 @@ TensorList by_gradient(const Op& op, const Value* arguments, const Value* result
     TAEDA_CHECK_KIND(NotImplemented, op.jvp != Op::Jvp::None, "taeda has no forward-mode derivative of ", op.name,
                      ": its gradient cannot be differentiated, and there is no other rule");
 
-    Transposer transposer;
+    Transposer transposer(is_recorded(op, arguments, level));
     auto node = Ptr<OpNode>::adopt(new OpNode(op, arguments, results));
     node->wanted = &wanted;
     // The node is nobody's grad_fn: it may hold its results with the history that they have.
@@ -192,7 +209,7 @@ TensorList by_gradient(const Op& op, const Value* arguments, const Value* result
 
 struct PointwiseRule {
     PointwiseRule(const Op& op, const Value* arguments, const Tensor& out)
-        : pointwise(*op.pointwise), arguments(arguments), out(out), call(pointwise, arguments), is_complex_(is_complex(out.dtype())) {
+        : op(op), pointwise(*op.pointwise), arguments(arguments), out(out), call(pointwise, arguments), is_complex_(is_complex(out.dtype())) {
         for (size_t k = 0; k < pointwise.forward.n_inputs; ++k)
             if (const auto* t = std::get_if<Tensor>(&arguments[k])) is_complex_ = is_complex_ || is_complex(t->dtype());
     }
@@ -204,7 +221,7 @@ struct PointwiseRule {
             if (!t || pointwise.grads[k].kind == cpu::GradKind::None) continue;
             Tensor tangent = tangent_of(*t, level);
             if (!tangent.defined()) continue;
-            sum = added(sum, is_complex_ ? transposed(k, tangent) : multiplied(k, tangent));
+            sum = added(sum, is_complex_ ? transposed(k, tangent, level) : multiplied(k, tangent));
         }
         return sum.defined() ? fitted(sum, out.sizes(), out.dtype()) : sum;
     }
@@ -224,11 +241,11 @@ private:
                (grad.unit_attribute >= 0 && call.attributes.complex[grad.unit_attribute] == std::complex<double>(1));
     }
 
-    Tensor transposed(size_t input, const Tensor& tangent) {
+    Tensor transposed(size_t input, const Tensor& tangent, uint64_t level) {
         const cpu::PointwiseGrad& grad = pointwise.grads[input];
         if (grad.kind == cpu::GradKind::Zero) return zeros_of(out);
         if (passes(grad)) return fitted(tangent, tangent.sizes(), out.dtype());
-        Transposer transposer;
+        Transposer transposer(is_recorded(op, arguments, level));
         Tensor u = transposer.new_vector(out);
         transposer.add_root(composed(input, u), tangent);
         return transposer.run()[0];
@@ -260,6 +277,7 @@ private:
         return cpu::run_pointwise(grad.loop, {operands, grad.n_reads}, call.attributes);
     }
 
+    const Op& op;
     const cpu::PointwiseOp& pointwise;
     const Value* arguments;
     const Tensor& out;

@@ -30,6 +30,8 @@ nb::object make_dual(nb::handle tensor, nb::handle tangent, int64_t depth) {
         shape_text(t.sizes()), " while the given forward gradient is of size ", shape_text(value.sizes()), ".");
     TAEDA_CHECK(t.dtype() == value.dtype(), "Expected a tangent of the tensor's dtype ", scalar_type_name(t.dtype()), ", but got ",
                 scalar_type_name(value.dtype()));
+    TAEDA_CHECK(!tangent_of(t, level).defined(), "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level ",
+                depth < 0 ? g_dual_levels - 1 : static_cast<int>(depth), " is not supported.");
     Tensor dual = primal_of(t, level);
     set_tangent(dual, level, value);
     return nb::steal(wrap(dual));

@@ -171,8 +171,14 @@ PyObject* node_saved_tensors(PyObject* self, void*) {
 
 // The tangents of the results, as the Function's own jvp gives them for those of its inputs; lower levels first, because values
 // that the rule of a higher level uses have their tangents.
+Tensor tangent_or_zeros(const Tensor& t, uint64_t level, bool materialize) {
+    Tensor tangent = tangent_of(t, level);
+    return tangent.defined() || !materialize || !is_inexact(t.dtype()) ? tangent : cpu::zeros(t.sizes(), t.dtype(), t.visible_device());
+}
+
 void apply_jvp(const nb::object& context, const nb::tuple& arguments, const nb::list& results) {
     std::vector<uint64_t> levels;
+    const auto materialize = nb::cast<bool>(context.attr("materialize_grads"));
     for (int depth = 0; depth < g_dual_levels; ++depth) {
         uint64_t level = dual_level(depth);
         if (level >= grad_mode().forward_limit) continue;
@@ -185,7 +191,8 @@ void apply_jvp(const nb::object& context, const nb::tuple& arguments, const nb::
     for (uint64_t level : levels) {
         nb::list given;
         for (nb::handle item : arguments)
-            given.append(is_tensor(item.ptr()) ? nb::steal(wrap(tangent_of(tensor_of(item.ptr()), level))) : nb::object(nb::none()));
+            given.append(is_tensor(item.ptr()) ? nb::steal(wrap(tangent_or_zeros(tensor_of(item.ptr()), level, materialize)))
+                                               : nb::object(nb::none()));
         nb::object found;
         {
             LevelGuard guard(level);

@@ -82,6 +82,7 @@ def check_adjoint(row, sample):
     for k in recorded:
         assert along[k] is not None, "a result that has a gradient has no tangent"
         assert along[k].shape == outputs[k].shape and along[k].dtype == outputs[k].dtype
+        assert not along[k].requires_grad, "nothing here requires grad, but the tangent does"
     left, right = inner((seeds[k], along[k]) for k in recorded), inner(zip(pulled, directions, strict=True))
     scale = sum(abs(inner([(g, d)])) for g, d in zip(pulled, directions, strict=True))
     assert left == pytest.approx(right, rel=1e-8, abs=1e-9 * max(scale, 1.0))
@@ -166,7 +167,8 @@ def test_dual_tensors_are_made_and_taken_apart():
         assert found is t and primal.data_ptr() == x.data_ptr()
         assert tangent(x) is None and tangent(primal) is None
         assert tangent(dual * dual).tolist() == [6, 16]
-        assert tangent(dual.detach()) is None and tangent(dual > 1) is None and tangent(dual.argmax()) is None
+        assert tangent(dual.detach()) is None and tangent(dual.clone().detach_()) is None
+        assert tangent(dual > 1) is None and tangent(dual.argmax()) is None
         assert "tangent=tensor([3., 4.]" in repr(dual)
         kept = dual * 2
     assert fwd.unpack_dual(kept) == (kept, None)
@@ -190,6 +192,8 @@ def test_what_is_wrong_is_said():
         dual = fwd.make_dual(x, x)
         with pytest.raises(RuntimeError, match="out=... arguments don't support automatic differentiation"):
             taeda.add(dual, dual, out=taeda.empty(2, dtype=taeda.float64))
+        with pytest.raises(RuntimeError, match="already has a forward gradient at the same level 0"):
+            fwd.make_dual(dual, x)
         with fwd.dual_level(), pytest.raises(RuntimeError, match="not the last one"):
             fwd.exit_dual_level(level=0)
 
