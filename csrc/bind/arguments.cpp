@@ -218,9 +218,8 @@ bool parse_common_keyword(const char* name, PyObject* value, const Op& op, Parse
     }
     if (!std::strcmp(name, "pin_memory")) return true;  // memory of the cpu is all there is
     if (!std::strcmp(name, "layout")) {
-        if (value != Py_None && is_layout(value) && value != strided_layout())
-            fail(ErrorKind::NotImplemented, op.name, "(): taeda makes strided tensors only, got layout ", nb::repr(value).c_str());
-        return value == Py_None || is_layout(value);
+        if (is_layout(value)) parsed.layout = value;
+        return value == Py_None || parsed.layout;
     }
     return false;
 }
@@ -243,6 +242,7 @@ bool parse_call(const Op& op, const PyCall& call, ParsedCall& parsed, std::strin
     const size_t n = op.arguments.size();
     parsed.values.reset(n);
     parsed.outs.clear();
+    parsed.layout = nullptr;
     uint32_t filled = 0;
     size_t n_plain = 0;
     while (n_plain < n && !op.arguments[n_plain].keyword_only) ++n_plain;
@@ -312,8 +312,8 @@ bool parse_call(const Op& op, const PyCall& call, ParsedCall& parsed, std::strin
     }
     if (n >= 2 && are_two_numbers(op, parsed.values.data())) [[unlikely]] {
         if (problem)
-            *problem = concat(op.name, "() received an invalid combination of arguments - got ", given_types(call, 0), ", but '", op.arguments[0].name,
-                              "' or '", op.arguments[1].name, "' must be a Tensor");
+            *problem = concat(op.name, "() received an invalid combination of arguments - got ", given_types(call, 0), ", but '",
+                              op.arguments[0].name, "' or '", op.arguments[1].name, "' must be a Tensor");
         return false;
     }
     return true;

@@ -21,10 +21,13 @@ struct ParsedCall {
     InlineList<Value, 8> values;
     TensorList outs;             // out=
     bool requires_grad = false;  // of a factory
+    PyObject* layout = nullptr;  // of a factory; borrowed
 };
 
 // Fills `parsed`; false with the reason in `problem` where the call does not fit this schema.
 bool parse_call(const Op& op, const PyCall& call, ParsedCall& parsed, std::string* problem);
+// A factory's call that names a layout which only the host language makes.
+PyObject* call_with_layout(const Op& op, const Value* arguments, PyObject* layout);
 // "(Tensor, int)": what was given, for messages.
 std::string given_types(const PyCall& call, Py_ssize_t skip);
 

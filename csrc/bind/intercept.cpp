@@ -92,6 +92,13 @@ nb::dict describe(const Op& op) {
 
 }  // namespace
 
+PyObject* call_with_layout(const Op& op, const Value* arguments, PyObject* layout) {
+    nb::list given;
+    for (size_t k = 0; k < op.arguments.size(); ++k) given.append(argument_object(arguments[k]));
+    nb::object make = nb::module_::import_("taeda.sparse._create").attr("make_with_layout");
+    return make(op.key, nb::tuple(given), nb::borrow(layout)).release().ptr();
+}
+
 PyObject* ask_wrapper(const Tensor& t, const char* name) {
     nb::object self = nb::steal(wrap(t));
     return checked(PyObject_CallMethod(static_cast<PyObject*>(t.impl()->wrapper), name, "O", self.ptr()));

@@ -83,8 +83,8 @@ void check_writable(const Tensor& t) {
 }
 
 void check_out_dtype(const Op& op, const Tensor& out, DType wanted) {
-    TAEDA_CHECK(out.dtype() == wanted, "Expected out tensor to have dtype ", dtype_name(wanted), ", but got ", dtype_name(out.dtype()), " instead\n  ",
-                op.name, "(): out= is not converted here; make it in the dtype of the result");
+    TAEDA_CHECK(out.dtype() == wanted, "Expected out tensor to have dtype ", dtype_name(wanted), ", but got ", dtype_name(out.dtype()),
+                " instead\n  ", op.name, "(): out= is not converted here; make it in the dtype of the result");
 }
 
 // A factory without a dtype makes what the given tensor holds; with one it must be that tensor's.
@@ -123,6 +123,16 @@ bool is_intercepted(const Op& op, const Value* arguments, std::span<const Tensor
     return std::ranges::any_of(outs, [](const Tensor& t) { return t.is_wrapped(); });
 }
 
+// A rule may record a call itself: the gradient of a sparse tensor is not that of a dense one.
+bool is_recorded(const Op& op, const Value* results) {
+    auto has_history = [](const Tensor& t) { return t.defined() && t.impl()->requires_grad; };
+    for (size_t k = 0; k < op.result_names.size(); ++k) {
+        if (const auto* t = std::get_if<Tensor>(&results[k]); t && has_history(*t)) return true;
+        if (const auto* list = std::get_if<TensorList>(&results[k]); list && std::ranges::any_of(*list, has_history)) return true;
+    }
+    return false;
+}
+
 // The recorded form of an intercepted call. Gradients that need a value that is overwritten get a copy of it.
 void call_intercepted(const Op& op, Value* arguments, CallForm form, Value* results) {
     bool wanted = (op.vjp || op.pointwise) && g_recorder.wants(op, arguments);
@@ -130,7 +140,7 @@ void call_intercepted(const Op& op, Value* arguments, CallForm form, Value* resu
     if (!writes) {
         g_intercept(op, arguments, {}, form, results);
         if (op.is_view) g_recorder.record_view(op, arguments, results);
-        if (wanted) g_recorder.record(op, arguments, results, false);
+        if (wanted && !is_recorded(op, results)) g_recorder.record(op, arguments, results, false);
         return;
     }
     Tensor self = unbox_tensor(arguments[0]);

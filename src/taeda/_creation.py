@@ -44,6 +44,9 @@ def tensor(data: Any, *, dtype=None, device=None, requires_grad: bool = False, p
         ValueError: the nested sequences have different lengths.
         TypeError, RuntimeError: something in the data is no number.
     """
+    if isinstance(data, Tensor) and data.layout is not taeda.strided:
+        result = data.detach().to(dtype or data.dtype, copy=True)
+        return result.requires_grad_() if requires_grad else result
     result = _C._tensor_from_data(data.detach() if isinstance(data, Tensor) else data, dtype)
     if device is not None:
         result = result.to(device)

@@ -215,7 +215,7 @@ def _is_implied_dtype(dtype: Any) -> bool:
     return dtype == (taeda.complex128 if default == taeda.float64 else taeda.complex64)
 
 
-def _suffixes(tensor: Any, grad_fn: Any) -> list[str]:
+def _suffixes(tensor: Any) -> list[str]:
     suffixes = []
     is_meta = tensor.device.type == "meta"
     if tensor.device.type != "cpu":
@@ -232,15 +232,18 @@ def _suffixes(tensor: Any, grad_fn: Any) -> list[str]:
             suffixes.append(f"size={tuple(tensor.shape)}")
         if not _is_implied_dtype(tensor.dtype):
             suffixes.append(f"dtype={tensor.dtype}")
-    if grad_fn is not None:
-        suffixes.append(f"grad_fn=<{type(grad_fn).__name__}>")
-    elif tensor.requires_grad:
-        suffixes.append("requires_grad=True")
+    suffixes += _history(tensor)
     if _C._n_dual_levels():
         tangent = _C._unpack_dual(tensor, -1)[1]
         if tangent is not None:
             suffixes.append(f"tangent={tensor_repr(tangent)}")
     return suffixes
+
+
+def _history(tensor: Any) -> list[str]:
+    if tensor.grad_fn is not None:
+        return [f"grad_fn=<{type(tensor.grad_fn).__name__}>"]
+    return ["requires_grad=True"] if tensor.requires_grad else []
 
 
 def _append_suffixes(text: str, suffixes: list[str], indent: int) -> str:
@@ -270,7 +273,11 @@ def tensor_repr(tensor: Any, tensor_contents: str | None = None) -> str:
     prefix = "tensor(" if is_plain else type(tensor).__name__ + "("
     # The history is read before detaching; everything after works on plain data, so that subclasses' operators never
     # run.
-    suffixes = _suffixes(tensor, tensor.grad_fn)
+    suffixes = _history(tensor) if tensor.layout is not taeda.strided else _suffixes(tensor)
+    if tensor.layout is not taeda.strided:
+        from taeda.sparse._printing import sparse_repr
+
+        return sparse_repr(tensor, prefix, suffixes)
     with taeda.no_grad():
         if tensor_contents is not None:
             text = tensor_contents

@@ -30,6 +30,10 @@ def reduce_tensor(tensor: Any, protocol: Any = 2) -> tuple[Any, ...]:
     What computed the tensor is left behind: the copy is a leaf. DIFF(torch): tensors that share a storage no longer do
     afterwards; the same tensor pickled twice is still one tensor.
     """
+    if tensor.layout is not taeda.strided:
+        from taeda.sparse import _convert
+
+        return _rebuild_sparse, (*_convert.parts(tensor), tensor.requires_grad)
     plain = tensor.detach()
     size, stride = tuple(plain.shape), tuple(plain.stride())
     data: Any = None
@@ -60,6 +64,14 @@ def _rebuild_tensor(
         tensor = taeda.frombuffer(buffer, dtype=dtype).as_strided(size, stride, 0)
     if kind is not taeda.Tensor:
         return taeda.Tensor._make_subclass(kind, tensor, requires_grad)
+    return tensor.requires_grad_(True) if requires_grad else tensor
+
+
+def _rebuild_sparse(layout: Any, pieces: tuple[Any, ...], requires_grad: bool) -> Any:
+    """Return the sparse tensor that `reduce_tensor` took apart."""
+    from taeda.sparse import _convert
+
+    tensor = _convert.whole(layout, pieces)
     return tensor.requires_grad_(True) if requires_grad else tensor
 
 
@@ -94,7 +106,9 @@ def deepcopy_tensor(tensor: Any, memo: dict[int, Any]) -> Any:
     import copy
 
     plain = tensor.detach()
-    if plain.device.type == "meta":
+    if plain.layout is not taeda.strided:
+        duplicate = plain.clone()
+    elif plain.device.type == "meta":
         duplicate = taeda.empty_strided(plain.shape, plain.stride(), dtype=plain.dtype, device="meta")
     else:
         duplicate = _copied_view(plain, memo)

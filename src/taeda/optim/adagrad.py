@@ -12,6 +12,7 @@ from taeda.optim._rules import (
     check_not_negative,
     decay_weights,
     new_step,
+    scalar,
     step_size,
     step_value,
 )
@@ -85,15 +86,27 @@ class Adagrad(RuleOptimizer):
         return {"step": new_step(param, group), "sum": taeda.full_like(param, start)}
 
     def _check_grad(self, param, grad, group) -> None:
-        if grad.is_sparse:
-            if group["weight_decay"] != 0:
-                raise RuntimeError("weight_decay option is not compatible with sparse gradients")
-            raise NotImplementedError("taeda has no Adagrad for sparse gradients\n  hint: SparseAdam takes them")
+        if grad.is_sparse and group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+
+    def _update_places(self, param, grad, total, size: float, eps: float) -> None:
+        """Only where the gradient has elements: elsewhere the sum grows by 0, and so the step is 0."""
+        grad = grad.coalesce()
+        values = grad.values()
+        if values.numel() == 0:
+            return
+        where = tuple(grad.indices())
+        sums = total[where] + values * values
+        total[where] = sums
+        param[where] = param[where] - size * values / (sums.sqrt() + eps)
 
     def _update(self, param, grad, state, group) -> None:
         step, total = step_value(state, group), state["sum"]
         grad = decay_weights(param, grad, group)
         size = step_size(group) / (1 + (step - 1) * group["lr_decay"])
+        if grad.is_sparse:
+            self._update_places(param, grad, total, scalar(size), group["eps"])
+            return
         total.addcmul_(grad, grad, value=1)
         divisor = total.sqrt() + group["eps"] if group["differentiable"] else total.sqrt().add_(group["eps"])
         if isinstance(size, taeda.Tensor):

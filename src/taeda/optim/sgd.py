@@ -105,8 +105,7 @@ class SGD(RuleOptimizer):
         return done
 
     def _check_grad(self, param, grad, group) -> None:
-        if grad.is_sparse and (group["momentum"] != 0 or group["weight_decay"] != 0):
-            raise NotImplementedError("taeda has no SGD with momentum or weight decay for sparse gradients")
+        """Gradients of any layout are taken: a sparse one moves its own elements only, unless the weights decay."""
 
     def _state_of(self, param, group) -> dict[str, Any]:
         # Plain gradient descent keeps nothing, and then `state` must not even have an entry.

@@ -146,6 +146,27 @@ def _rebuild_meta(dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Any
     return _with_flags(taeda.empty_strided(size, stride, dtype=dtype, device="meta"), requires_grad, None)
 
 
+def _layout(name: Any) -> Any:
+    _require(type(name) is str and name.startswith("torch."), "the layout is not one")
+    layout = getattr(taeda, name[6:], None)
+    _require(isinstance(layout, taeda.layout), f"unknown layout {name!r:.40}")
+    return layout
+
+
+def _rebuild_sparse(layout: Any, pieces: Any) -> Any:
+    from taeda.sparse import _convert
+
+    _require(isinstance(layout, taeda.layout) and layout is not taeda.strided, "the layout is not a sparse one")
+    _require(type(pieces) is tuple and len(pieces) in (3, 4), "the parts of a sparse tensor are not three or four")
+    n_tensors = 2 if layout is taeda.sparse_coo else 3
+    _require(
+        all(isinstance(piece, taeda.Tensor) for piece in pieces[:n_tensors]), "a part of a sparse tensor is no tensor"
+    )
+    return _convert.whole(
+        layout, (*pieces[:n_tensors], _check_sizes(tuple(pieces[n_tensors]), "size"), *pieces[n_tensors + 1 :])
+    )
+
+
 def _rebuild_parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> Any:
     _require(isinstance(data, taeda.Tensor), "the data of a parameter is not a tensor")
     parameter = taeda.nn.Parameter(data, bool(requires_grad))
@@ -353,6 +374,8 @@ def _torch_entries() -> dict[str, Any]:
         "torch._utils _rebuild_parameter_with_state": Builder("torch._utils._rebuild_parameter", _rebuild_parameter),
         "torch._utils _rebuild_meta_tensor_no_storage": Builder("torch._utils._rebuild_meta_tensor", _rebuild_meta),
         "torch._tensor _rebuild_from_type_v2": Builder("torch._tensor._rebuild_from_type_v2", _rebuild_from_type),
+        "torch._utils _rebuild_sparse_tensor": Builder("torch._utils._rebuild_sparse_tensor", _rebuild_sparse),
+        "torch.serialization _get_layout": Builder("torch.serialization._get_layout", _layout),
         "torch Tensor": _is_type("torch.Tensor"),
         "torch.nn.parameter Parameter": _is_type("torch.nn.Parameter"),
         "torch Size": Builder("torch.Size", _size),

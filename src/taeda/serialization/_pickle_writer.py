@@ -302,6 +302,9 @@ class TableWriter:
 
     def _tensor(self, value: Any) -> None:
         tensor = value.detach()
+        if tensor.layout is not taeda.strided:
+            self._sparse(tensor)
+            return
         if any(step < 0 for step in tensor.stride()):
             # PyTorch has no negative strides, so such a view is saved as the contiguous tensor that it shows.
             tensor = tensor.contiguous()
@@ -324,6 +327,18 @@ class TableWriter:
             if dtype_name not in STORAGE_TYPES:
                 self._dtype(tensor.dtype)
         self.out += b"tR"
+
+    def _sparse(self, tensor: Any) -> None:
+        from taeda.sparse import _convert
+
+        layout, pieces = _convert.parts(tensor)
+        self._global("torch._utils", "_rebuild_sparse_tensor")
+        self._global("torch.serialization", "_get_layout")
+        self._str(f"torch.{str(layout).rpartition('.')[2]}")
+        self.out += b"\x85R("
+        for piece in pieces:
+            self._value(piece)
+        self.out += b"t\x86R"
 
     def _storage(self, tensor: Any, typed_name: str | None) -> None:
         data = _C._storage_bytes(tensor)
