@@ -9,8 +9,10 @@ from taeda.autograd import grad, gradcheck
 from taeda.autograd.graph import saved_tensors_hooks
 from taeda.utils.checkpoint import (
     CheckpointError,
+    CheckpointPolicy,
     checkpoint,
     checkpoint_sequential,
+    create_selective_checkpoint_contexts,
     set_checkpoint_debug_enabled,
     set_checkpoint_early_stop,
 )
@@ -194,3 +196,30 @@ def test_layers_in_groups(use_reentrant):
     y = checkpoint_sequential(model, 2, x, use_reentrant=use_reentrant)
     y.sum().backward()
     assert taeda.allclose(x.grad, expected) and all(p.grad is not None for p in model.parameters())
+
+
+@both
+def test_less_memory_is_taken(use_reentrant):
+    def block(x):
+        for _ in range(8):
+            x = x.sin()
+        return x
+
+    def peak(run):
+        x = taeda.ones(1 << 18, requires_grad=True)
+        taeda.reset_peak_memory_stats()
+        before = taeda.memory_stats()["allocated_bytes"]
+        y = x
+        for _ in range(4):
+            y = run(y)
+        y.sum().backward()
+        return (taeda.memory_stats()["peak_allocated_bytes"] - before) >> 20
+
+    plain = peak(block)
+    less = peak(lambda x: checkpoint(block, x, use_reentrant=use_reentrant))
+    assert plain >= 32 and less <= 16
+
+
+def test_what_is_not_there_says_so():
+    with pytest.raises(NotImplementedError, match="taeda has no selective checkpoints"):
+        create_selective_checkpoint_contexts([CheckpointPolicy.MUST_SAVE])

@@ -9,11 +9,12 @@ With re-entry, the function is not recorded at all; its backward records it and 
 from __future__ import annotations
 
 import contextlib
+import enum
 import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import taeda
 from taeda.autograd.graph import saved_tensors_hooks
@@ -21,9 +22,11 @@ from taeda.autograd.graph import saved_tensors_hooks
 __all__ = [
     "CheckpointError",
     "CheckpointFunction",
+    "CheckpointPolicy",
     "check_backward_validity",
     "checkpoint",
     "checkpoint_sequential",
+    "create_selective_checkpoint_contexts",
     "detach_variable",
     "noop_context_fn",
     "set_checkpoint_debug_enabled",
@@ -33,6 +36,25 @@ __all__ = [
 
 class CheckpointError(RuntimeError):
     """The function did not save the same tensors when it was run again."""
+
+
+class CheckpointPolicy(enum.Enum):
+    """What a policy of `create_selective_checkpoint_contexts` would say of an operation."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+def create_selective_checkpoint_contexts(policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False) -> NoReturn:
+    """Always a NotImplementedError: results cannot be chosen by the operation that made them."""
+    raise NotImplementedError(
+        "taeda has no selective checkpoints: what is run again is a function, not single operations in it. Checkpoint "
+        "the functions between the results that are to be kept"
+    )
 
 
 class _Enough(Exception):
