@@ -31,12 +31,15 @@ struct Sampler {
     Sampling mode;
     Outside outside;
     bool align_corners;
+    // The type whose rounding positions and weights have, as in PyTorch: in half precision it decides what is nearest.
+    DType precision;
 
-    Sampler(IntList input, int64_t mode_number, int64_t padding, bool align)
+    Sampler(IntList input, int64_t mode_number, int64_t padding, bool align, DType type)
         : n(static_cast<int64_t>(input.size()) - 2),
           mode(static_cast<Sampling>(mode_number)),
           outside(static_cast<Outside>(padding)),
-          align_corners(align) {
+          align_corners(align),
+          precision(type) {
         int64_t stride = 1;
         for (int64_t d = n - 1; d >= 0; --d) {
             size[d] = input[static_cast<size_t>(d) + 2];
@@ -48,11 +51,16 @@ struct Sampler {
     int64_t plane() const { return size[0] * step[0]; }
     int64_t n_taps() const { return mode == Sampling::Nearest ? 1 : mode == Sampling::Cubic ? 16 : int64_t{1} << n; }
 
+    T rounded(T x) const {
+        if (precision == DType::Float16) return static_cast<T>(to_float(to_half(static_cast<float>(x))));
+        if (precision == DType::BFloat16) return static_cast<T>(to_float(to_bfloat16(static_cast<float>(x))));
+        return x;
+    }
     // From -1 .. 1 to the image's elements.
     Position<T> element(T coordinate, int64_t d) const {
-        const T length = static_cast<T>(size[d]);
-        if (align_corners) return {(coordinate + 1) / 2 * (length - 1), (length - 1) / 2};
-        return {((coordinate + 1) * length - 1) / 2, length / 2};
+        const T length = static_cast<T>(size[d]), from_start = rounded(coordinate + 1);
+        if (align_corners) return {rounded(rounded(from_start / 2) * (length - 1)), (length - 1) / 2};
+        return {rounded(rounded(rounded(from_start * length) - 1) / 2), length / 2};
     }
     // Moved into the image as the padding says. Where it stops moving the slope is 0.
     Position<T> inside(Position<T> p, int64_t d) const {
@@ -137,11 +145,11 @@ Line<T> line_at(const Sampler<T>& sampler, T coordinate, int64_t d) {
         line.slope[0] = 0;
     } else {
         p = sampler.inside(p, d);
-        const T base = std::floor(p.at), share = p.at - base;
+        const T base = std::floor(p.at), share = sampler.rounded(p.at - base);
         line.count = 2;
         line.place[0] = static_cast<int64_t>(base);
         line.place[1] = line.place[0] + 1;
-        line.weight[0] = 1 - share;
+        line.weight[0] = sampler.rounded(1 - share);
         line.weight[1] = share;
         line.slope[0] = -p.slope;
         line.slope[1] = p.slope;
@@ -166,7 +174,7 @@ void combine(const Sampler<T>& sampler, const Line<T>* lines, Taps<T>& taps, int
         for (int d = 0; d < kDims; ++d) {
             is_inside = is_inside && lines[d].is_inside[k[d]];
             place += lines[d].place[k[d]] * sampler.step[d];
-            weight *= lines[d].weight[k[d]];
+            weight = sampler.rounded(weight * lines[d].weight[k[d]]);
         }
         index[t * n] = is_inside ? static_cast<int32_t>(place) : -1;
         taps.weight.data()[t * n + point] = is_inside ? weight : T(0);
@@ -338,7 +346,7 @@ Tensor _grid_sample(const Tensor& input, const Tensor& grid, int64_t mode, int64
     const Tensor x = contiguous(to_dtype(input, computed)), points = contiguous(to_dtype(grid, computed));
     const Tensor wide = type == computed ? out : empty(out.sizes(), computed);
     visit(computed, [&]<class T>(Tag<T>) {
-        sample(Sampler<T>(x.sizes(), mode, padding, align_corners), Sizes(x, points), x.data<T>(), points.data<T>(), wide.data<T>());
+        sample(Sampler<T>(x.sizes(), mode, padding, align_corners, type), Sizes(x, points), x.data<T>(), points.data<T>(), wide.data<T>());
     });
     if (!wide.is_same(out)) copy_into(out, wide);
     return out;
@@ -352,7 +360,7 @@ std::tuple<Tensor, Tensor> _grid_sample_backward(const Tensor& g, const Tensor& 
     const Tensor grad = contiguous(to_dtype(g, computed)), points = contiguous(to_dtype(grid, computed));
     const Sizes sizes(input, grid);
     visit(computed, [&]<class T>(Tag<T>) {
-        const Sampler<T> sampler(input.sizes(), mode, padding, align_corners);
+        const Sampler<T> sampler(input.sizes(), mode, padding, align_corners, type);
         if (needs_input) {
             dx = empty(input.sizes(), computed);
             scatter_gradient(sampler, sizes, grad.data<T>(), points.data<T>(), dx.data<T>());

@@ -7,6 +7,7 @@ import pytest
 
 import taeda
 from taeda import nn
+from taeda.nn import functional as F
 
 rng = np.random.default_rng(7)
 
@@ -302,3 +303,35 @@ def test_gradients_of_convolutions_by_themselves():
     out.backward(grad)
     close(nn.grad.conv2d_input(x.shape, weight, grad, 2, 1), array(x.grad))
     close(nn.grad.conv2d_weight(x, weight.shape, grad, 2, 1), array(weight.grad))
+
+
+def test_sync_batch_norm_of_one_process_is_batch_norm():
+    plain = nn.Sequential(nn.BatchNorm1d(3), nn.Sequential(nn.BatchNorm2d(2, affine=False)))
+    plain[0].weight.data.fill_(2.0)
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(plain)
+    assert isinstance(converted[0], nn.SyncBatchNorm) and isinstance(converted[1][0], nn.SyncBatchNorm)
+    x = taeda.randn(5, 3, 4)
+    expected = F.batch_norm(x, None, None, taeda.full((3,), 2.0), taeda.zeros(3), True)
+    assert taeda.allclose(converted[0](x), expected, atol=1e-5)
+    assert converted[0].num_batches_tracked.item() == 1
+    with pytest.raises(ValueError, match="expected at least 2D input"):
+        nn.SyncBatchNorm(3)(taeda.zeros(3))
+
+
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_adaptive_pools_name_what_is_wrong(kind):
+    with pytest.raises(RuntimeError, match="should contain one int \\(got 0\\)"):
+        getattr(F, f"adaptive_{kind}_pool1d")(taeda.zeros(2, 2), ())
+    with pytest.raises(ValueError, match="Input dimension should be at least 3"):
+        getattr(F, f"adaptive_{kind}_pool2d")(taeda.zeros(2, 2), (1, 1))
+    with pytest.raises(ValueError, match="Input dimension should be at least 4"):
+        getattr(F, f"adaptive_{kind}_pool3d")(taeda.zeros(2, 2, 2), (1, 1, 1))
+
+
+def test_fractional_pool_sends_gradients_to_the_maxima():
+    x = taeda.arange(50.0).reshape(1, 2, 5, 5).requires_grad_()
+    made, places = F.fractional_max_pool2d(x, 2, output_size=(3, 3), return_indices=True)
+    made.sum().backward()
+    expected = taeda.zeros(1, 2, 25).scatter_add_(2, places.flatten(2), taeda.ones(1, 2, 9))
+    assert taeda.equal(x.grad.flatten(2), expected)
+    assert taeda.equal(made.flatten(2), x.detach().flatten(2).gather(2, places.flatten(2)))

@@ -54,7 +54,7 @@ from taeda.nn._functional.dropout import (
 )
 from taeda.nn._functional.embedding import embedding, embedding_bag
 from taeda.nn._functional.grid import affine_grid, grid_sample
-from taeda.nn._functional.grouped import grouped_mm, scaled_grouped_mm, scaled_mm
+from taeda.nn._functional.grouped import ScalingType, SwizzleType, grouped_mm, scaled_grouped_mm, scaled_mm
 from taeda.nn._functional.interpolation import interpolate, upsample, upsample_bilinear, upsample_nearest
 from taeda.nn._functional.losses import (
     binary_cross_entropy,
@@ -143,6 +143,7 @@ def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:  # noqa: 
 
 
 __all__ = [
+    "ScalingType", "SwizzleType",
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
     "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d", "adaptive_max_pool3d_with_indices", "affine_grid", "alpha_dropout", "avg_pool1d",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import taeda
@@ -10,6 +11,24 @@ if TYPE_CHECKING:
     from taeda import Tensor
 
 __all__ = ["grouped_mm", "scaled_grouped_mm", "scaled_mm"]
+
+
+class ScalingType(Enum):
+    """How the scales of low-precision factors are laid out."""
+
+    TensorWise = 0
+    RowWise = 1
+    BlockWise1x16 = 2
+    BlockWise1x32 = 3
+    BlockWise1x128 = 4
+    BlockWise128x128 = 5
+
+
+class SwizzleType(Enum):
+    """How the scales of low-precision factors are ordered in memory."""
+
+    NO_SWIZZLE = 0
+    SWIZZLE_32_4_4 = 1
 
 
 def _bounds(offs: Tensor | None, n: int) -> list[tuple[int, int]]:

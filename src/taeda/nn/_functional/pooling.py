@@ -77,34 +77,38 @@ max_pool2d_with_indices, max_pool2d = _max_pool_pair("max_pool2d", 2, _max_pool2
 max_pool3d_with_indices, max_pool3d = _max_pool_pair("max_pool3d", 3, _max_pool3d)
 
 
-def _full_output_size(output_size: Any, input: Any, n: int) -> Any:
+def _full_output_size(name: str, output_size: Any, input: Any, n: int) -> Any:
     """``output_size`` with the input's own sizes where it says None."""
     sizes = n_tuple(output_size, n)
+    if n == 1 and len(sizes) != 1:
+        raise RuntimeError(f"{name}() argument 'output_size' should contain one int (got {len(sizes)})")
+    if len(sizes) == 0:
+        raise RuntimeError(f"{name}: output_size must be {n}")
+    if n > 1 and input.dim() <= len(sizes):
+        raise ValueError(f"Input dimension should be at least {len(sizes) + 1}, got {input.dim()}")
     if len(sizes) != n or input.dim() <= n:
-        if len(sizes) == n:
-            return sizes
-        raise ValueError("Input dimension should be at least " + str(len(sizes) + 1) + f", got {input.dim()}")
+        return sizes  # the kernel says what is wrong
     return tuple(own if size is None else size for size, own in zip(sizes, input.shape[-n:], strict=True))
 
 
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
     """The mean of each of ``output_size`` equal stretches of the last dimension."""
-    return _adaptive_avg_pool1d(input, _full_output_size(output_size, input, 1))
+    return _adaptive_avg_pool1d(input, _full_output_size("adaptive_avg_pool1d", output_size, input, 1))
 
 
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     """The mean of each cell when the last 2 dimensions are divided evenly into ``output_size`` cells."""
-    return _adaptive_avg_pool2d(input, _full_output_size(output_size, input, 2))
+    return _adaptive_avg_pool2d(input, _full_output_size("adaptive_avg_pool2d", output_size, input, 2))
 
 
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     """The mean of each cell when the last 3 dimensions are divided evenly into ``output_size`` cells."""
-    return _adaptive_avg_pool3d(input, _full_output_size(output_size, input, 3))
+    return _adaptive_avg_pool3d(input, _full_output_size("adaptive_avg_pool3d", output_size, input, 3))
 
 
 def adaptive_max_pool1d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
     """The results of ``adaptive_max_pool1d`` and the places of the maxima."""
-    return _adaptive_max_pool1d(input, _full_output_size(output_size, input, 1))
+    return _adaptive_max_pool1d(input, _full_output_size("adaptive_max_pool1d", output_size, input, 1))
 
 
 def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
@@ -115,7 +119,7 @@ def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = Fal
 
 def adaptive_max_pool2d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
     """The results of ``adaptive_max_pool2d`` and the places of the maxima."""
-    return _adaptive_max_pool2d(input, _full_output_size(output_size, input, 2))
+    return _adaptive_max_pool2d(input, _full_output_size("adaptive_max_pool2d", output_size, input, 2))
 
 
 def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
@@ -126,7 +130,7 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
 
 def adaptive_max_pool3d_with_indices(input: Any, output_size: Any, return_indices: bool = False) -> tuple[Any, Any]:
     """The results of ``adaptive_max_pool3d`` and the places of the maxima."""
-    return _adaptive_max_pool3d(input, _full_output_size(output_size, input, 3))
+    return _adaptive_max_pool3d(input, _full_output_size("adaptive_max_pool3d", output_size, input, 3))
 
 
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
@@ -231,7 +235,8 @@ def _window_starts(samples: Any, size: int, n_windows: int, kernel: int) -> Any:
     """Where each pseudo-random window begins, from one number in [0, 1) for each plane: (N, C, windows)."""
     if n_windows == 1:
         return taeda.full((*samples.shape, 1), size - kernel, dtype=taeda.int64)
-    spacing = (size - kernel) / (n_windows - 1)
+    # In the samples' own type: its rounding decides where windows begin.
+    spacing = taeda.tensor(size - kernel, dtype=samples.dtype) / taeda.tensor(n_windows - 1, dtype=samples.dtype)
     steps = taeda.arange(n_windows - 1, dtype=samples.dtype)
     offset = samples.unsqueeze(-1)
     starts = ((steps + offset) * spacing).to(taeda.int64) - (offset * spacing).to(taeda.int64)
@@ -275,9 +280,9 @@ def _fractional_max_pool(
         places = starts.unsqueeze(-1) + taeda.arange(kernel[axis])  # (N, C, windows, elements)
         index = index[:, :, :, None, :, None] * sizes[axis] + places[:, :, None, :, None, :]
         index = index.reshape(*planes, index.size(2) * index.size(3), index.size(4) * index.size(5))
-    values = batch.flatten(2).gather(2, index.flatten(2)).view(index.shape)
-    maxima, which = values.max(-1)
-    places = index.gather(-1, which.unsqueeze(-1)).squeeze(-1)
+    values = batch.detach().flatten(2).gather(2, index.flatten(2)).view(index.shape)
+    places = index.gather(-1, values.argmax(-1, keepdim=True)).squeeze(-1)
+    maxima = taeda._C._pool_gather(batch.flatten(2), places, 1)
     shape = (*planes, *output) if input.dim() == n + 2 else (planes[1], *output)
     return maxima.reshape(shape), places.reshape(shape)
 
