@@ -42,7 +42,7 @@ test-full: install
 	$(BIN)/python -m pytest tests
 
 dev: $(BIN)/python
-	$(BIN)/python -m pip install --quiet "scikit-build-core>=0.10" "nanobind>=2.4" cmake ninja
+	$(BIN)/python -m pip install --quiet "scikit-build-core>=0.10" "nanobind>=2.4" "scipy-openblas32>=0.3.29" cmake ninja
 	$(BIN)/python -m pip install --quiet --no-build-isolation -Ceditable.rebuild=true -Cbuild-dir=build/dev-editable -e '.[examples,test,lint]'
 
 lint: $(BIN)/python

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "cpu/linalg.h"
+#include "cpu/linalg_small.h"
 #include "kernels.h"
 
 namespace taeda::cpu {
@@ -37,7 +38,12 @@ std::tuple<Tensor, Tensor> cholesky_ex(const Tensor& a, bool upper, bool check_e
         int* codes = infos.data<int>();
         for_matrices(infos.numel(), cubed(n) / 3, [&](int64_t first, int64_t end) {
             for (int64_t i = first; i < end; ++i) {
-                routines.potrf(upper ? "U" : "L", &n, matrices[i], &ld, codes + i, 1);
+                bool done = false;
+                if constexpr (!is_complex_v<T>) {
+                    done = is_small<T>(n, n);
+                    if (done) codes[i] = small_potrf(upper, n, matrices[i]);
+                }
+                if (!done) routines.potrf(upper ? "U" : "L", &n, matrices[i], &ld, codes + i, 1);
                 keep_triangle(matrices[i], n, upper);
             }
         });

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "cpu/linalg.h"
+#include "cpu/linalg_small.h"
 #include "kernels.h"
 
 namespace taeda::cpu {
@@ -24,7 +25,15 @@ Factors factorize(const Tensor& a) {
         Matrices<T> matrices(a);
         int *pivots = f.pivots.data<int>(), *infos = f.infos.data<int>();
         for_matrices(product(batch), cubed(k), [&](int64_t first, int64_t end) {
-            for (int64_t i = first; i < end; ++i) routines.getrf(&m, &n, matrices[i], &lda, pivots + i * k, infos + i);
+            for (int64_t i = first; i < end; ++i) {
+                if constexpr (!is_complex_v<T>) {
+                    if (is_small<T>(m, n)) {
+                        infos[i] = small_getrf(m, n, matrices[i], pivots + i * k);
+                        continue;
+                    }
+                }
+                routines.getrf(&m, &n, matrices[i], &lda, pivots + i * k, infos + i);
+            }
         });
     });
     return f;
@@ -44,7 +53,15 @@ void solve_factorized(const Tensor& lu, const Tensor& pivots, const char* trans,
         const int* rows = pivots.data<int>();
         for_matrices(product(batch_of(b)), static_cast<double>(n) * n * nrhs, [&](int64_t first, int64_t end) {
             int info = 0;
-            for (int64_t i = first; i < end; ++i) routines.getrs(trans, &n, &nrhs, factors[i], &ld, rows + i * n, sides[i], &ld, &info, 1);
+            for (int64_t i = first; i < end; ++i) {
+                if constexpr (!is_complex_v<T>) {
+                    if (is_small<T>(n, n)) {
+                        small_getrs(*trans != 'N', n, nrhs, factors[i], rows + i * n, sides[i]);
+                        continue;
+                    }
+                }
+                routines.getrs(trans, &n, &nrhs, factors[i], &ld, rows + i * n, sides[i], &ld, &info, 1);
+            }
         });
     });
 }
@@ -223,6 +240,40 @@ Tensor solve(const Tensor& a, const Tensor& b, bool left) { return std::get<0>(s
 
 // ---- inverses
 
+namespace {
+
+// The factors are overwritten with the inverses, NaN where there is none.
+template <class T>
+void invert(const Factors& f) {
+    const auto& routines = lapack<T>();
+    const int n = as_int(rows_of(f.lu)), ld = leading(n), ask = -1;
+    const int *pivots = f.pivots.data<int>(), *infos = f.infos.data<int>();
+    int ignored = 0;
+    Matrices<T> matrices(f.lu);
+    const bool small = is_small<T>(n, n);
+    const int lwork = small ? 1 : asked_work<T>([&](T* answer) { routines.getri(&n, matrices[0], &ld, pivots, answer, &ask, &ignored); });
+    for_matrices(f.infos.numel(), 2 * cubed(n), [&](int64_t first, int64_t end) {
+        Scratch<T> work(lwork);
+        int info = 0;
+        for (int64_t i = first; i < end; ++i) {
+            T* matrix = matrices[i];
+            if (infos[i] != 0) {
+                std::fill(matrix, matrix + int64_t{n} * n, T(std::numeric_limits<real_t<T>>::quiet_NaN()));
+                continue;
+            }
+            if constexpr (!is_complex_v<T>) {
+                if (small) {
+                    small_getri(n, matrix, pivots + i * n);
+                    continue;
+                }
+            }
+            routines.getri(&n, matrix, &ld, pivots + i * n, work.data(), &lwork, &info);
+        }
+    });
+}
+
+}  // namespace
+
 std::tuple<Tensor, Tensor> inv_ex(const Tensor& a, bool check_errors) {
     check_lapack_dtype("linalg.inv", a);
     check_square("linalg.inv", a);
@@ -233,22 +284,7 @@ std::tuple<Tensor, Tensor> inv_ex(const Tensor& a, bool check_errors) {
                                  " is zero, the inversion could not be completed because the input matrix is singular.");
         });
     if (f.lu.is_meta() || f.lu.numel() == 0) return {f.lu, f.infos};
-    const int n = as_int(rows_of(a)), ld = leading(n);
-    visit_lapack(a.dtype(), "inverse_cpu", [&]<class T>(Tag<T>) {
-        const auto& routines = lapack<T>();
-        const int *pivots = f.pivots.data<int>(), ask = -1;
-        int *infos = f.infos.data<int>(), ignored = 0;
-        Matrices<T> matrices(f.lu);
-        const int lwork = asked_work<T>([&](T* answer) { routines.getri(&n, matrices[0], &ld, pivots, answer, &ask, &ignored); });
-        for_matrices(f.infos.numel(), 2 * cubed(n), [&](int64_t first, int64_t end) {
-            Scratch<T> work(lwork);
-            for (int64_t i = first; i < end; ++i) {
-                int info = infos[i];
-                if (info == 0) routines.getri(&n, matrices[i], &ld, pivots + i * n, work.data(), &lwork, &info);
-                else std::fill(matrices[i], matrices[i] + int64_t{n} * n, T(std::numeric_limits<real_t<T>>::quiet_NaN()));
-            }
-        });
-    });
+    visit_lapack(a.dtype(), "inverse_cpu", [&]<class T>(Tag<T>) { invert<T>(f); });
     return {f.lu, f.infos};
 }
 

@@ -46,14 +46,13 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
     niter = 2 if niter is None else niter
     shift = None if M is None else M.expand(A.shape)
     # The side with fewer vectors than there are rows or columns is the one that is projected.
-    by_rows = A.shape[-2] < A.shape[-1] or A.shape[-1] > q
-    if by_rows:
-        A, shift = A.mH, None if shift is None else shift.mH
+    if A.shape[-2] < A.shape[-1] or A.shape[-1] > q:
+        basis = _range_basis(A.mH, q, niter, None if shift is None else shift.mH)
+        u, s, vh = taeda.linalg.svd((A if shift is None else A - shift) @ basis, full_matrices=False)
+        return u, s, basis @ vh.mH
     basis = _range_basis(A, q, niter, shift)
-    projected = basis.mH @ A if shift is None else basis.mH @ (A - shift)
-    u, s, vh = taeda.linalg.svd(projected, full_matrices=False)
-    u, v = basis @ u, vh.mH
-    return (v, s, u) if by_rows else (u, s, v)
+    u, s, vh = taeda.linalg.svd(basis.mH @ (A if shift is None else A - shift), full_matrices=False)
+    return basis @ u, s, vh.mH
 
 
 @public("torch")
