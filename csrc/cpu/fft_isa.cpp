@@ -280,6 +280,60 @@ Split<T> transform(const FftPlan<T>& plan, int64_t lanes, Split<T> data, Split<T
 
 // ---- between tensors and the working places
 
+// a0 b0 a1 b1 ... from the first or the second halves.
+template <int W, int half, class V, size_t... I>
+inline V interleave(V a, V b, std::index_sequence<I...>) {
+    return __builtin_shufflevector(a, b, static_cast<int>((I % 2) * W + I / 2 + half * W / 2)...);
+}
+
+// Rows to columns: interleaving the two halves of the rows log2(W) times is that.
+template <int W, class V>
+inline void transpose(V (&x)[W]) {
+#pragma GCC unroll 4
+    for (int round = 1; round < W; round *= 2) {
+        V y[W];
+#pragma GCC unroll 16
+        for (int i = 0; i < W / 2; ++i) {
+            y[2 * i] = interleave<W, 0>(x[i], x[i + W / 2], std::make_index_sequence<W>());
+            y[2 * i + 1] = interleave<W, 1>(x[i], x[i + W / 2], std::make_index_sequence<W>());
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < W; ++i) x[i] = y[i];
+    }
+}
+
+// Whole vectors of contiguous lines: a square of W reals from each of W lines is W / 2 elements' two parts for W lanes.
+// Returns how many elements of the lanes from `lane` on are done.
+template <class T>
+int64_t load_square(int64_t n, int64_t lanes, int64_t lane, FftPlace<const T> from, Split<T> to) {
+    constexpr int W = kWidth<T>;
+    int64_t i = 0;
+    for (; i + W / 2 <= n; i += W / 2) {
+        Vec<T, W> x[W];
+#pragma GCC unroll 16
+        for (int l = 0; l < W; ++l) x[l] = load<Vec<T, W>>(from.re + from.offsets[lane + l] + 2 * i);
+        transpose<W>(x);
+#pragma GCC unroll 16
+        for (int k = 0; k < W; ++k) store((k % 2 ? to.im : to.re) + (i + k / 2) * lanes + lane, x[k]);
+    }
+    return i;
+}
+
+template <class T>
+int64_t store_square(int64_t n, int64_t lanes, int64_t lane, Split<T> from, FftPlace<T> to, T scale) {
+    constexpr int W = kWidth<T>;
+    int64_t i = 0;
+    for (; i + W / 2 <= n; i += W / 2) {
+        Vec<T, W> x[W];
+#pragma GCC unroll 16
+        for (int k = 0; k < W; ++k) x[k] = load<Vec<T, W>>((k % 2 ? from.im : from.re) + (i + k / 2) * lanes + lane) * scale;
+        transpose<W>(x);
+#pragma GCC unroll 16
+        for (int l = 0; l < W; ++l) store(to.re + to.offsets[lane + l] + 2 * i, x[l]);
+    }
+    return i;
+}
+
 template <class T>
 void load_lines(int64_t n, int64_t lanes, FftPlace<const T> from, Split<T> to) {
     bool pairs = from.im == from.re + 1, side_by_side = pairs;
@@ -294,10 +348,12 @@ void load_lines(int64_t n, int64_t lanes, FftPlace<const T> from, Split<T> to) {
             for (int64_t l = 0; l < lanes; ++l) re[l] = line[2 * l], im[l] = line[2 * l + 1];
         }
     } else {
+        int64_t done = 0;  // elements of the lines at hand that were moved in vectors
         for (int64_t l = 0; l < lanes; ++l) {
+            if (l % kWidth<T> == 0) done = pairs && from.step == 2 && l + kWidth<T> <= lanes ? load_square(n, lanes, l, from, to) : 0;
             const T *re = from.re + from.offsets[l], *im = from.im ? from.im + from.offsets[l] : nullptr;
-            for (int64_t i = 0; i < n; ++i) to.re[i * lanes + l] = re[i * from.step];
-            for (int64_t i = 0; i < n; ++i) to.im[i * lanes + l] = im ? im[i * from.step] : T(0);
+            for (int64_t i = done; i < n; ++i) to.re[i * lanes + l] = re[i * from.step];
+            for (int64_t i = done; i < n; ++i) to.im[i * lanes + l] = im ? im[i * from.step] : T(0);
         }
     }
 }
@@ -316,11 +372,13 @@ void store_lines(int64_t n, int64_t lanes, Split<T> from, FftPlace<T> to, T scal
             for (int64_t l = 0; l < lanes; ++l) line[2 * l] = re[l] * scale, line[2 * l + 1] = im[l] * scale;
         }
     } else {
+        int64_t done = 0;
         for (int64_t l = 0; l < lanes; ++l) {
+            if (l % kWidth<T> == 0) done = pairs && to.step == 2 && l + kWidth<T> <= lanes ? store_square(n, lanes, l, from, to, scale) : 0;
             T *re = to.re + to.offsets[l], *im = to.im ? to.im + to.offsets[l] : nullptr;
-            for (int64_t i = 0; i < n; ++i) re[i * to.step] = from.re[i * lanes + l] * scale;
+            for (int64_t i = done; i < n; ++i) re[i * to.step] = from.re[i * lanes + l] * scale;
             if (im)
-                for (int64_t i = 0; i < n; ++i) im[i * to.step] = from.im[i * lanes + l] * scale;
+                for (int64_t i = done; i < n; ++i) im[i * to.step] = from.im[i * lanes + l] * scale;
         }
     }
 }

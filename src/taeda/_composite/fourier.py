@@ -181,6 +181,8 @@ def _make_one(name: str) -> None:
         input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
     ) -> Tensor:
         _check(name, input)
+        if n is None and out is None and transform is _c2c and input.is_complex() and input.ndim:  # nothing to arrange
+            return _C._fft_c2c(input, (_one_dim(input, dim),), _factor(norm, forward), forward)
         if n is not None and (not isinstance(n, int) or isinstance(n, bool)):
             raise TypeError(f"fft_{name}(): argument 'n' (position 2) must be int, not {type(n).__name__}")
         d = _one_dim(input, dim)
