@@ -8,6 +8,7 @@ end, is not: then the program is reduced and written to build/fuzz/ as Python. `
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import random
 import signal
@@ -46,6 +47,7 @@ class Programs:
     """Random programs: number -> lines of Python."""
 
     def __init__(self, seed: int, only: str = "", without: str = "") -> None:
+        from taeda import _ops
         from taeda.ops.capabilities import all_rows, is_public
         from taeda.testing import samples
 
@@ -54,13 +56,24 @@ class Programs:
         rows = all_rows()
         keys = [key for key in sorted(rows) if is_public(rows[key]) and samples.has_samples(rows[key])]
         unwanted = without.split(",") if without else []
-        self.rows = [rows[key] for key in keys if only in key and not any(part in key for part in unwanted)]
+
+        def wanted(key: str) -> bool:
+            return only in key and not any(part in key for part in unwanted)
+
+        self.rows = [rows[key] for key in keys if wanted(key)]
+        self.composed = [
+            (home, name, function)
+            for home, functions in sorted(_ops._compositions().items())
+            for name, function in sorted(functions.items())
+            if wanted(name) and not name.startswith("_")
+        ]
 
     def lines(self, number: int) -> list[str]:
         chance = random.Random(f"{self.seed}:{number}")
         lines: list[str] = []
         for place in range(chance.randint(1, 5)):
-            lines += self._statement(chance, place)
+            is_composed = self.composed and (chance.random() < 0.25 or not self.rows)
+            lines += self._composed(chance, place) if is_composed else self._statement(chance, place)
         lines.append("print(*(v for k, v in sorted(values().items()) if k[0] == 'r'), file=sink)")
         return lines
 
@@ -74,6 +87,55 @@ class Programs:
         args = [self._argument(chance, value, place) for value in sample.args]
         kwargs = [f"{name}={self._argument(chance, value, place)}" for name, value in sample.kwargs.items()]
         return self._call(chance, row, args, kwargs, place)
+
+    def _composed(self, chance: random.Random, place: int) -> list[str]:
+        """A call of a function in Python: its signature says no more than names, so that arguments go by those."""
+        home, name, function = chance.choice(self.composed)
+        args, kwargs = [], []
+        for parameter in inspect.signature(function).parameters.values():
+            is_needed = parameter.default is parameter.empty and parameter.kind not in (2, 4)
+            if not (is_needed or (parameter.kind not in (2, 4) and chance.random() < 0.25)):
+                continue
+            text = self._guessed(chance, parameter.name, place)
+            if parameter.kind in (0, 1) and is_needed:
+                args.append(text)
+            else:
+                kwargs.append(f"{parameter.name}={text}")
+        if home == "Tensor":
+            of = args.pop(0) if args else self._odd(chance, (2,), "float32")
+            return [f"r{place} = {of}.{name}({', '.join(args + kwargs)})"]
+        prefix = "torch" if home == "torch" else f"torch.{home}"
+        return [f"r{place} = {prefix}.{name}({', '.join(args + kwargs)})"]
+
+    def _guessed(self, chance: random.Random, name: str, place: int) -> str:
+        if name in (
+            "dim",
+            "dims",
+            "axis",
+            "n",
+            "k",
+            "offset",
+            "size",
+            "sizes",
+            "shape",
+            "repeats",
+            "indices",
+            "sections",
+        ):
+            several = repr(tuple(chance.choice([-1, 0, 1, 2, 3]) for _ in range(chance.randint(0, 3))))
+            one = str(chance.choice([-2, -1, 0, 0, 1, 1, 2, 3, 2**40, -(2**63)]))
+            return chance.choice([several, one, one])
+        if name == "out":
+            return self._odd(chance, (chance.randint(0, 3),), chance.choice(DTYPES))
+        shape = tuple(chance.choice([0, 1, 2, 2, 3, 3, 4]) for _ in range(chance.randint(0, 4)))
+        dtype = chance.choice(["float32", "float32", "float64", *DTYPES])
+        tensor = self._odd(chance, shape, dtype)
+        if name in ("tensors", "operands", "arrays") or chance.random() < 0.05:
+            return f"[{tensor}, {self._odd(chance, shape, dtype)}]"
+        other = chance.choice(["0", "1", "2", "-1", "1.5", "True", "None", "'mean'", "(1, 2)", "torch.float64"])
+        return (
+            tensor if name in ("input", "other", "x", "tensor", "target", "weight") or chance.random() < 0.5 else other
+        )
 
     def _call(self, chance: random.Random, row, args: list[str], kwargs: list[str], place: int) -> list[str]:
         name = f"r{place}"

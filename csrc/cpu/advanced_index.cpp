@@ -200,6 +200,7 @@ Tensor _index_put_(const Tensor& self, const TensorList& indices, const Tensor& 
     TAEDA_CHECK(self.dtype() == values.dtype(), "Index put requires the source and destination dtypes match, got ", scalar_type_name(self.dtype()),
                 " for the destination and ", scalar_type_name(values.dtype()), " for the source.");
     if (self.is_meta()) return self;
+    TAEDA_CHECK(!values.is_meta(), "Expected all tensors to be on the same device, but found at least two devices, cpu and meta!");
     if (Tensor mask = sole_mask(self, indices); mask.defined() && values.numel() == 1 && !accumulate && values.dim() <= 1) {
         Shape sizes(mask.sizes());
         for (int64_t d = mask.dim(); d < self.dim(); ++d) sizes.push_back(1);

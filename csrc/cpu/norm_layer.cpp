@@ -221,6 +221,7 @@ double value_or(const Tensor& t, int64_t i, double otherwise) { return t.defined
 
 // y = x * (rstd * w) + (b - mean * rstd * w), one channel at a time.
 void group_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y, const Groups& s, double eps) {
+    if (x.numel() == 0) return;  // no channels can be any number of groups
     const NormKernels& kernels = norm_kernels(x.dtype());
     const int64_t per_group = s.channels / s.groups, run = s.area * static_cast<int64_t>(x.item_size());
     ReleaseHostLock unlocked(x.numel() >= kGrain);
@@ -239,6 +240,10 @@ void group_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, co
 
 // sums: [n * channels, 2] with the sums of dy and of dy * xhat of each channel of each sample.
 void group_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& dx, double* sums, const Groups& s, double eps) {
+    if (x.numel() == 0) {
+        std::fill_n(sums, 2 * s.n * s.channels, 0.0);
+        return;
+    }
     const NormKernels& kernels = norm_kernels(x.dtype());
     const int64_t per_group = s.channels / s.groups, run = s.area * static_cast<int64_t>(x.item_size());
     const double count = static_cast<double>(per_group * s.area);

@@ -86,9 +86,9 @@ T binomial_by_rejection(T count, T p, Generator& generator) {
 
 template <class T>
 T binomial_number(T count, T p, Generator& generator) {
+    if (std::isnan(count) || std::isnan(p)) return std::numeric_limits<T>::quiet_NaN();
     if (count <= 0 || p <= 0) return 0;
-    if (p >= 1) return count;
-    if (std::isnan(p)) return p;
+    if (p >= 1 || std::isinf(count)) return count;
     const bool mirrored = p > T(0.5);
     const T q = mirrored ? 1 - p : p;
     const T drawn = count * q >= 10 ? binomial_by_rejection(count, q, generator) : binomial_by_waiting(count, q, generator);

@@ -55,12 +55,13 @@ inline double zeta(double s, double q) {
     if (q <= 0) {
         if (q == std::floor(q)) return kInf;
         if (s != std::floor(s)) return kNotANumber;  // a power of a negative number
+        if (q < -1e8) return kNotANumber;            // it would take seconds for one element
     }
     double sum = 0;
     for (; q < 12 || q < s; q += 1) {  // the series below diverges where q is smaller than s
         const double term = std::pow(q, -s);
         sum += term;
-        if (q > 0 && std::abs(term) <= std::abs(sum) * 1e-17) return sum;
+        if (q > 0 && !(std::abs(term) > std::abs(sum) * 1e-17)) return sum;  // NaN too
     }
     const double power = std::pow(q, -s);
     sum += power * q / (s - 1) + 0.5 * power;

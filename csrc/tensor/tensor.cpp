@@ -163,7 +163,9 @@ void set_geometry(TensorImpl& impl, IntList sizes, IntList strides, int64_t offs
 
 void resize_tensor(const Tensor& t, IntList sizes) {
     if (std::ranges::equal(t.sizes(), sizes)) return;
-    size_t needed = static_cast<size_t>(product(sizes) + t.offset()) * t.item_size();
+    const int64_t numel = product(sizes);
+    TAEDA_CHECK(numel < (int64_t{1} << 59), "Storage size calculation overflowed with sizes=", shape_text(sizes));
+    size_t needed = static_cast<size_t>(numel + t.offset()) * t.item_size();
     if (needed > t.storage()->n_bytes()) t.storage()->resize(needed);
     set_geometry(*t.impl(), sizes, contiguous_strides(sizes), t.offset());
 }

@@ -232,9 +232,8 @@ def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
         raise RuntimeError("p has to be greater than or equal to 1")
     if not input.is_floating_point():
         input = input.to(taeda.get_default_dtype())
-    total = taeda.lgamma(input) + p * (p - 1) / 4 * math.log(math.pi)
-    for j in range(1, p):
-        total = total + taeda.lgamma(input - j / 2)
+    halves = taeda.arange(int(p), dtype=input.dtype, device=input.device) / 2
+    total = taeda.lgamma(input.unsqueeze(-1) - halves).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
     return _into(out, total)
 
 
