@@ -131,6 +131,7 @@ _LAZY_MODULES = {
     "masked",
     "mps",
     "multiprocessing",
+    "nested",
     "nn",
     "ops",
     "optim",

@@ -227,7 +227,9 @@ class TransformerEncoder(Module):
         encoder_layer: what is copied for each layer.
         num_layers: how many.
         norm: applied to the result; default none.
-        enable_nested_tensor, mask_check: accepted for compatibility; the result does not depend on them.
+        enable_nested_tensor: whether padded positions leave the layers as 0 in evaluation without gradients, as they
+            do where PyTorch runs its layers on nested tensors; default True.
+        mask_check: accepted for compatibility.
     """
 
     __constants__ = ["norm"]
@@ -250,7 +252,9 @@ class TransformerEncoder(Module):
     def forward(
         self, src: Any, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None
     ) -> Any:
-        """``src`` through all layers; masks as for TransformerEncoderLayer."""
+        """``src`` through all layers; masks as for TransformerEncoderLayer. A nested ``src`` gives a nested result."""
+        if getattr(src, "is_nested", False):
+            return self._forward_nested(src, mask, src_key_padding_mask, is_causal)
         src_key_padding_mask = _as_numbers(src_key_padding_mask, src)
         mask = _as_numbers(mask, src)
         zeroes_padding = mask is None and self._zeroes_padding(src, src_key_padding_mask)
@@ -264,6 +268,18 @@ class TransformerEncoder(Module):
         if zeroes_padding:
             output = output.masked_fill((src_key_padding_mask != 0).unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)
+
+    def _forward_nested(self, src: Any, mask: Any, src_key_padding_mask: Any, is_causal: bool | None) -> Any:
+        if src_key_padding_mask is not None:
+            raise ValueError("src_key_padding_mask is not supported for nested inputs: their sizes say what is padding")
+        lengths = [sequence.size(0) for sequence in src.unbind()]
+        padded = src.to_padded_tensor(0.0)
+        places = taeda.arange(padded.size(1), device=src.device)
+        padding = places.unsqueeze(0) >= taeda.tensor(lengths, device=src.device).unsqueeze(1)
+        batch_first = self.layers[0].self_attn.batch_first
+        result = self(padded if batch_first else padded.transpose(0, 1), mask, padding, is_causal)
+        rows = (result if batch_first else result.transpose(0, 1)).unbind(0)
+        return taeda.nested.as_nested_tensor([row[:length] for row, length in zip(rows, lengths, strict=True)])
 
     def _zeroes_padding(self, src: Any, padding_mask: Any) -> bool:
         """Whether padded positions leave the layers as 0.
