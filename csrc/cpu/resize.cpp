@@ -1,5 +1,6 @@
 // Resizing (interpolation) of the last one to three dimensions: one dimension after the other, each output a weighted sum
 // of a few inputs. The gradient is the same with the weights' matrices transposed, so both directions share the code.
+#include <algorithm>
 #include <cmath>
 
 #include "base/parallel.h"
@@ -241,7 +242,7 @@ void run_linear(const std::vector<Axis>& axes, Mode mode, bool backward, int64_t
     Plan<T> plan;
     for (const Axis& axis : axes) plan.sizes.push_back(backward ? axis.to : axis.from);
     for (size_t k = 0; k < axes.size(); ++k) {
-        // The last dimension first: it is contiguous while the others are still at their old size; backwards the other way.
+        // The last dimension first, which is contiguous; backwards the other way.
         const size_t d = backward ? k : axes.size() - 1 - k;
         if (axes[d].is_identity() && mode != Mode::NearestExact) continue;
         Taps<T> taps = make_taps<T>(axes[d], mode);
@@ -249,6 +250,9 @@ void run_linear(const std::vector<Axis>& axes, Mode mode, bool backward, int64_t
         taps.find_uniform();
         plan.steps.push_back({d, std::move(taps)});
     }
+    // What shrinks goes before what grows: there is less to do for the others.
+    std::stable_sort(plan.steps.begin(), plan.steps.end(),
+                     [](const auto& a, const auto& b) { return a.taps.to * b.taps.from < b.taps.to * a.taps.from; });
     ReleaseHostLock unlocked(x.numel() + y.numel() > kPieceWork);
     if (plan.steps.empty()) std::copy_n(x.data<T>(), x.numel(), y.data<T>());
     else plan.run(x.data<T>(), y.data<T>(), planes);
