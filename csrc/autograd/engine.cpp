@@ -439,7 +439,7 @@ void accumulate_grad(TensorImpl& leaf, const Tensor& grad) {
         bool ours = !grad_mode().enabled && !g_dual_levels && !grad.is_wrapped() && grad.impl()->use_count() == 1 &&
                     grad.storage()->use_count() == 1 && !grad.impl()->autograd && grad.strides() == self.strides();
         if (ours) stored = grad;
-        else if (grad_mode().enabled || g_dual_levels || grad.is_wrapped()) {
+        else if (grad_mode().enabled || g_dual_levels || grad.is_wrapped() || self.is_wrapped()) {
             stored = call_clone(grad);
         } else {
             Tensor copy =

@@ -92,6 +92,11 @@ int set_data(PyObject* self, PyObject* value, void*) {
                     "data set to a tensor that requires gradients must be floating point or complex dtype");
         t.impl()->storage = source.storage();
         t.impl()->dtype = source.dtype();
+        if (void* wrapper = source.impl()->wrapper; wrapper || t.is_wrapped()) {
+            if (wrapper) g_wrapper_functions.retain(wrapper);
+            g_n_wrapped.fetch_add((wrapper ? 1 : 0) - (t.is_wrapped() ? 1 : 0), std::memory_order_relaxed);
+            if (void* old = std::exchange(t.impl()->wrapper, wrapper)) g_wrapper_functions.release(old);
+        }
         set_geometry(*t.impl(), source.sizes(), source.strides(), source.offset());
         return 0;
     } catch (...) {

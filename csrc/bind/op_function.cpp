@@ -44,6 +44,13 @@ PyObject* wrap_results(const Op& op, Value* results) {
     return checked(named);
 }
 
+// Whether a layout that was named asks for something else than the kernels make: a sparse tensor, or a strided one like a sparse one.
+bool needs_host(const Op& op, const ParsedCall& parsed) {
+    if (parsed.layout != strided_layout()) return true;
+    const auto* like = op.arguments.empty() ? nullptr : std::get_if<Tensor>(&parsed.values[0]);
+    return like && like->defined() && like->is_wrapped();
+}
+
 PyObject* vectorcall(PyObject* self_object, PyObject* const* arguments, size_t nargsf, PyObject* keyword_names) {
     return guarded([&]() -> PyObject* {
         auto* self = reinterpret_cast<PyOpFunction*>(self_object);
@@ -54,7 +61,8 @@ PyObject* vectorcall(PyObject* self_object, PyObject* const* arguments, size_t n
         const auto& overloads = *self->overloads;
         for (const Op* op : overloads) {
             if (!parse_call(*op, call, parsed, overloads.size() == 1 ? &problem : nullptr)) continue;
-            PyObject* result = call_boxed(*op, parsed.values.data(), in_place, parsed.outs);
+            PyObject* result = parsed.layout && needs_host(*op, parsed) ? call_with_layout(*op, parsed.values.data(), parsed.layout)
+                                                                        : call_boxed(*op, parsed.values.data(), in_place, parsed.outs);
             if (parsed.requires_grad && is_tensor(result)) set_requires_grad(tensor_of(result), true);
             return result;
         }

@@ -15,7 +15,7 @@ constexpr int kVectorBytes = 32;
 constexpr int kVectorBytes = 16;
 #endif
 // Rows are met in no order that the hardware foresees: so many elements ahead their memory is asked for.
-constexpr int kAhead = 8;
+constexpr int kAhead = 16;
 
 template <class T>
 struct Sparse {

@@ -149,7 +149,9 @@ void call_intercepted(const Op& op, Value* arguments, CallForm form, Value* resu
                      "_: taeda cannot record a write into a view inside vmap; write into the whole tensor, or use the out-of-place form");
     bool saves_self = wanted && (op.pointwise ? (op.pointwise->saves_inputs & 1) != 0 : (op.saved_arguments & 1) != 0);
     Tensor copy;
-    if (saves_self) {
+    if (saves_self && !self.is_wrapped()) {
+        copy = cpu::clone(self);
+    } else if (saves_self) {
         static const Op& clone = find_op("clone");
         Value given[2] = {alias(self), Value()}, made[1];
         g_intercept(clone, given, {}, CallForm::Functional, made);

@@ -110,7 +110,7 @@ for _name, _dtype in {
 def type(self: Tensor, dtype=None, non_blocking: bool = False) -> Any:  # noqa: A001
     """Return PyTorch's name of the tensor's kind, or, given a dtype, the tensor converted to it."""
     if dtype is None:
-        return "torch." + _TYPE_NAMES[self.dtype]
+        return ("torch.sparse." if self.is_sparse else "torch.") + _TYPE_NAMES[self.dtype]
     if isinstance(dtype, str):
         by_name = {name: dtype for dtype, name in _TYPE_NAMES.items()}
         name = dtype.rsplit(".", 1)[-1]
@@ -213,6 +213,8 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
     """
     import numpy
 
+    if self.layout is not taeda.strided:
+        raise TypeError(f"can't convert {_layout_word(self)} layout tensor to numpy. Use Tensor.to_dense() first.")
     if force:
         self = self.detach()
     if self.requires_grad:
@@ -222,6 +224,12 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
     if self.dtype is _C.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
     return numpy.asarray(memoryview(self)) if self.dim() else numpy.ndarray((), _numpy_dtype(self.dtype), self)
+
+
+def _layout_word(self: Tensor) -> str:
+    from taeda.sparse._pattern import layout_name
+
+    return layout_name(self.layout)
 
 
 def _numpy_dtype(dtype: Any) -> Any:
@@ -320,6 +328,10 @@ def untyped_storage(self: Tensor) -> Any:
     """Return the memory that the tensor is a view of."""
     from taeda.storage import UntypedStorage
 
+    if self.layout is not taeda.strided:
+        raise NotImplementedError(
+            "Cannot access storage of a sparse tensor: it has indices and values, which have storages of their own"
+        )
     return UntypedStorage(self)
 
 
@@ -328,6 +340,10 @@ def storage(self: Tensor) -> Any:
     """Return the memory that the tensor is a view of, as elements of its dtype."""
     from taeda.storage import TypedStorage
 
+    if self.layout is not taeda.strided:
+        raise NotImplementedError(
+            "Cannot access storage of a sparse tensor: it has indices and values, which have storages of their own"
+        )
     return TypedStorage(self)
 
 

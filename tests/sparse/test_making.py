@@ -275,3 +275,31 @@ def test_operations_without_a_rule_say_so():
             call(s)
         with pytest.raises(NotImplementedError, match="'SparseCsrCPU' backend"):
             call(r)
+
+
+def test_a_parameter_and_its_data():
+    p = torch.nn.Parameter(sparse(array(4, 5)))
+    assert p.is_sparse and p.requires_grad and p.data.is_sparse
+    p.data = sparse(2 * array(4, 5))
+    same(p, 2 * array(4, 5))
+    p.data = torch.ones(2, 2)
+    assert p.layout == torch.strided and p.sum().item() == 4
+    module = torch.nn.Module()
+    module.register_buffer("a", sparse(array(4, 5)))
+    module.float().load_state_dict({"a": sparse(3 * array(4, 5)).float()})
+    torch.testing.assert_close(module.a, sparse(3 * array(4, 5)).float())
+
+
+def test_assert_close_compares_places_and_values():
+    s = sparse(array(4, 5))
+    for layout in ("coo", "csr"):
+        t = s.to_sparse(layout=getattr(torch, f"sparse_{layout}"))
+        torch.testing.assert_close(t, t + 1e-9 * t)
+        with pytest.raises(AssertionError, match=f"Sparse {layout.upper()} values are not close"):
+            torch.testing.assert_close(t, 2 * t)
+        more = (torch.ones(4, 5).double() + s).to_sparse(layout=t.layout)
+        with pytest.raises(AssertionError, match="number of specified values"):
+            torch.testing.assert_close(t, more)
+    with pytest.raises(AssertionError, match="attribute 'layout'"):
+        torch.testing.assert_close(s, s.to_sparse_csr())
+    torch.testing.assert_close(s, s.to_sparse_csr(), check_layout=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import taeda
+
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
 
@@ -49,10 +51,11 @@ def gradcheck(
         check_forward_ad: also compare forward mode with the differences.
         check_backward_ad: check backward mode.
         fast_mode: compare one random projection of the Jacobian instead of all its entries.
-        masked: accepted; it concerns sparse inputs only.
+        masked: of sparse inputs, and needed for them: what is varied and compared are the stored values.
     """
     from taeda.testing._gradcheck import GradcheckOptions, run_gradcheck
 
+    func, inputs = _on_values(func, inputs, masked)
     if not check_forward_ad and not check_backward_ad:
         raise ValueError("Expected at least one of check_forward_ad or check_backward_ad to be True")
     if check_batched_grad and not check_backward_ad:
@@ -79,6 +82,20 @@ def gradcheck(
             raise
         return False
     return True
+
+
+def _on_values(func: Callable[..., Any], inputs: Any, masked: bool | None) -> tuple[Callable[..., Any], Any]:
+    """The function and its inputs, for sparse inputs both in terms of their stored values."""
+    given = inputs if isinstance(inputs, tuple | list) else (inputs,)
+    if not any(isinstance(item, taeda.Tensor) and item.layout is not taeda.strided for item in given):
+        return func, inputs
+    if not masked:
+        raise ValueError(
+            "gradcheck expects all tensor inputs are dense when masked is set to False.\n  hint: masked=True checks the stored values"
+        )
+    from taeda.sparse._functions import on_values
+
+    return on_values(func, given)
 
 
 def gradgradcheck(
@@ -114,6 +131,7 @@ def gradgradcheck(
     """
     from taeda.testing._gradcheck import backward_of
 
+    func, inputs = _on_values(func, inputs, masked)
     if not check_fwd_over_rev and not check_rev_over_rev:
         raise ValueError("Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True")
     first_derivative, all_inputs = backward_of(func, inputs, grad_outputs, gen_non_contig_grad_outputs)

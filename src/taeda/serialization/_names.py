@@ -84,6 +84,8 @@ def _tensor_over(stored: Any, dtype: Any, offset: Any, size: Any, stride: Any) -
     _require(len(size) == len(stride), f"size has {len(size)} entries and stride {len(stride)}")
     numel = math.prod(size)
     _require(numel <= _MAX_NUMEL, "the number of elements does not fit into 64 bits")
+    if numel == 0:
+        offset = 0  # a slice without elements may begin behind the end of its storage
     extent = 1 + sum((length - 1) * step for length, step in zip(size, stride, strict=True)) if numel else 0
     n_bytes_needed = (offset + extent) * dtype.itemsize
     if n_bytes_needed > stored.n_bytes:

@@ -276,30 +276,34 @@ def spsolve(input: Any, other: Any, *, left: bool = True) -> Any:
     return taeda.from_numpy(solve(matrix, other.numpy())).to(other.dtype)
 
 
+def on_values(function: Callable[..., Any], inputs: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return the function of the stored values of its sparse arguments, giving the stored values of sparse results; and its inputs."""
+    wrappers = [sparse_of(item) if isinstance(item, taeda.Tensor) else None for item in inputs]
+    values = tuple(
+        item if wrapper is None else wrapper.values.detach().clone().requires_grad_(item.requires_grad)
+        for item, wrapper in zip(inputs, wrappers, strict=True)
+    )
+
+    def of_values(*given: Any) -> Any:
+        whole = [
+            item if wrapper is None else build(wrapper.pattern, item)
+            for item, wrapper in zip(given, wrappers, strict=True)
+        ]
+        results = function(*whole)
+        if isinstance(results, tuple | list):
+            return tuple(_stored(result) for result in results)
+        return _stored(results)
+
+    return of_values, values
+
+
 def as_sparse_gradcheck(gradcheck: Callable[..., Any]) -> Callable[..., Any]:
     """Return a gradcheck that takes sparse inputs: their stored values are what is varied, and compared in sparse results."""
 
     @functools.wraps(gradcheck)
     def checked(function: Callable[..., Any], inputs: Any, **options: Any) -> Any:
         options.pop("masked", None)
-        inputs = inputs if isinstance(inputs, tuple | list) else (inputs,)
-        wrappers = [sparse_of(item) if isinstance(item, taeda.Tensor) else None for item in inputs]
-        plain = tuple(
-            item if wrapper is None else wrapper.values.detach().clone().requires_grad_(item.requires_grad)
-            for item, wrapper in zip(inputs, wrappers, strict=True)
-        )
-
-        def on_values(*values: Any) -> Any:
-            given = [
-                item if wrapper is None else build(wrapper.pattern, item)
-                for item, wrapper in zip(values, wrappers, strict=True)
-            ]
-            results = function(*given)
-            if isinstance(results, tuple | list):
-                return tuple(_stored(result) for result in results)
-            return _stored(results)
-
-        return gradcheck(on_values, plain, **options)
+        return gradcheck(*on_values(function, inputs if isinstance(inputs, tuple | list) else (inputs,)), **options)
 
     return checked
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import taeda
@@ -243,6 +243,11 @@ def _compare_tensors(actual: Any, expected: Any, options: _Options, place: tuple
     if actual.device.type == "meta" or expected.device.type == "meta":
         # Without data, equal attributes are all that can be asked for.
         return
+    if actual.layout is not taeda.strided or expected.layout is not taeda.strided:
+        if actual.layout == expected.layout:
+            _compare_sparse(actual, expected, options, place)
+            return
+        actual, expected = actual.to_dense(), expected.to_dense()
     rtol, atol = options.tolerances(actual.dtype, expected.dtype)
     if actual.dtype != expected.dtype:
         dtype = taeda.promote_types(actual.dtype, expected.dtype)
@@ -250,6 +255,33 @@ def _compare_tensors(actual: Any, expected: Any, options: _Options, place: tuple
     matches = _matches(actual, expected, rtol, atol, options.equal_nan)
     if not bool(matches.all()):
         raise _Difference(_describe(actual, expected, matches, rtol, atol), place)
+
+
+_PARTS = {
+    taeda.sparse_coo: ("COO", "indices", "values"),
+    taeda.sparse_csr: ("CSR", "crow_indices", "col_indices", "values"),
+    taeda.sparse_csc: ("CSC", "ccol_indices", "row_indices", "values"),
+    taeda.sparse_bsr: ("BSR", "crow_indices", "col_indices", "values"),
+    taeda.sparse_bsc: ("BSC", "ccol_indices", "row_indices", "values"),
+}
+
+
+def _compare_sparse(actual: Any, expected: Any, options: _Options, place: tuple[Any, ...]) -> None:
+    """Two tensors of one sparse layout: the same places, and close values."""
+    name, *parts = _PARTS[actual.layout]
+    if actual.is_sparse:
+        actual, expected = actual.coalesce(), expected.coalesce()
+    counts = actual._nnz(), expected._nnz()
+    if counts[0] != counts[1]:
+        text = f"The number of specified values in sparse {name} tensors does not match: {counts[0]} != {counts[1]}"
+        raise _Difference(text, place)
+    plain = replace(options, check_layout=False, check_dtype=False)
+    for part in parts:
+        try:
+            _compare_tensors(getattr(actual, part)(), getattr(expected, part)(), plain, place)
+        except _Difference as difference:
+            text = str(difference.message).replace("Tensor-likes are", f"Sparse {name} {part} are", 1)
+            raise _Difference(text, place) from None
 
 
 def _widened(tensor: Any) -> Any:
