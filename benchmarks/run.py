@@ -10,11 +10,14 @@ import argparse
 import gc
 import importlib.util
 import json
+import math
 import os
 import platform
 import re
+import statistics
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,11 +26,13 @@ sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
 from cases import CASES, LOADER_LIMIT, LOADER_NAME, Case, loader  # noqa: E402
 from footprint import import_times, installed_megabytes, resident_megabytes  # noqa: E402
-from timing import alternate  # noqa: E402
+from operations import OPERATIONS, SIZES  # noqa: E402
+from timing import TURN_SECONDS, alternate  # noqa: E402
 
 # name -> what it is at most, for the figures that are no ratio.
 FOOTPRINT = {"import": 0.15, "resident memory after import": 60.0, "installed size without NumPy": 120.0}
 Row = dict[str, Any]
+TURN_OF_OPERATIONS = 0.01  # seconds
 
 
 def main() -> int:
@@ -38,7 +43,8 @@ def main() -> int:
     print(", ".join(f"{key} {value}" for key, value in environment.items()), end="\n\n", flush=True)
     print(heading(), flush=True)
     rows = []
-    for row in measure(modules, wanted, arguments.seconds):
+    measured = operations if arguments.operations else measure
+    for row in measured(modules, wanted, arguments.seconds):
         rows.append(row)
         print(table_line(row), flush=True)
     if not rows:
@@ -46,6 +52,9 @@ def main() -> int:
         return 2
     if arguments.json:
         Path(arguments.json).write_text(json.dumps({"environment": environment, "rows": rows}, indent=2) + "\n")
+    if arguments.operations and len(modules) == 2:
+        summarise([row["ratio"] for row in rows if "ratio" in row])
+        return 0
     judged = [row["reached"] for row in rows if "reached" in row]
     print(f"\n{sum(judged)} of {len(judged)} required figures reached")
     return 0
@@ -58,8 +67,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--threads", type=int, default=len(os.sched_getaffinity(0)), help="of both (default: %(default)s)"
     )
-    parser.add_argument("--seconds", type=float, default=4.0, help="for each case and framework (default: %(default)s)")
-    return parser.parse_args()
+    parser.add_argument("--operations", action="store_true", help="the single operations at three sizes instead")
+    parser.add_argument("--seconds", type=float, help="for each case and framework (default: 4; 0.1 for operations)")
+    arguments = parser.parse_args()
+    if arguments.seconds is None:
+        arguments.seconds = 0.1 if arguments.operations else 4.0
+    return arguments
 
 
 def frameworks(threads: int) -> dict[str, ModuleType]:
@@ -90,7 +103,22 @@ def measure(modules: dict[str, ModuleType], wanted: re.Pattern[str], seconds: fl
     yield from footprint_rows(list(modules), wanted)
 
 
-def speed_row(case: Case, modules: dict[str, ModuleType], seconds: float) -> Row:
+def operations(modules: dict[str, ModuleType], wanted: re.Pattern[str], seconds: float) -> Iterator[Row]:
+    for operation in OPERATIONS:
+        for n in SIZES:
+            if wanted.search(operation.name) and n <= operation.largest:
+                case = Case(f"{operation.name}, {n:,}", partial(operation.make, n=n), 1.0)
+                yield speed_row(case, modules, seconds, TURN_OF_OPERATIONS)
+                gc.collect()
+
+
+def summarise(ratios: list[float]) -> None:
+    slower = sum(ratio < 1 for ratio in ratios)
+    middle = math.exp(statistics.fmean(map(math.log, ratios))) if ratios else math.nan
+    print(f"\n{len(ratios)} ratios, geometric mean {middle:.2f}, {slower} below 1")
+
+
+def speed_row(case: Case, modules: dict[str, ModuleType], seconds: float, turn_seconds: float = TURN_SECONDS) -> Row:
     row: Row = {"name": case.name, "required": f">= {case.required:g} x"}
     functions = {}
     for name, module in modules.items():
@@ -102,7 +130,7 @@ def speed_row(case: Case, modules: dict[str, ModuleType], seconds: float) -> Row
             functions.pop(name, None)
             row["reached"] = False
             row[name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    for name, timing in alternate(functions, seconds).items() if functions else ():
+    for name, timing in alternate(functions, seconds, turn_seconds).items() if functions else ():
         row[name] = {"best": timing.best, "median": timing.median, "turns": timing.turns}
     if len(functions) == 2:
         row["ratio"] = row["torch"]["best"] / row["taeda"]["best"]

@@ -26,15 +26,15 @@ class Timing:
     turns: int
 
 
-def calls_per_turn(function: Callable[[], object]) -> int:
+def calls_per_turn(function: Callable[[], object], turn_seconds: float = TURN_SECONDS) -> int:
     """How many calls fill a turn. Also warms up."""
     function()
     calls = 1
     while True:
         seconds = turn(function, calls)
-        if seconds * calls >= TURN_SECONDS:
+        if seconds * calls >= turn_seconds:
             return calls
-        calls = max(calls * 2, int(TURN_SECONDS / max(seconds, 1e-9))) if seconds * calls > 1e-3 else calls * 8
+        calls = max(calls * 2, int(turn_seconds / max(seconds, 1e-9))) if seconds * calls > 1e-3 else calls * 8
 
 
 def turn(function: Callable[[], object], calls: int) -> float:
@@ -46,9 +46,11 @@ def turn(function: Callable[[], object], calls: int) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def alternate(functions: dict[str, Callable[[], object]], seconds: float = 4.0) -> dict[str, Timing]:
+def alternate(
+    functions: dict[str, Callable[[], object]], seconds: float = 4.0, turn_seconds: float = TURN_SECONDS
+) -> dict[str, Timing]:
     """Time functions in turns, A B A B ..., for about ``seconds`` each, ``MIN_TURNS`` turns at least unless a turn is very long."""
-    calls = {name: calls_per_turn(function) for name, function in functions.items()}
+    calls = {name: calls_per_turn(function, turn_seconds) for name, function in functions.items()}
     measured: dict[str, list[float]] = {name: [] for name in functions}
     start = time.perf_counter()
     share = seconds * len(functions)

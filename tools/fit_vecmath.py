@@ -117,7 +117,7 @@ def _hyperbolic() -> None:
     sine = _series(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 2)
     show("sinh", sine, lambda z: z + mp.mpf("1e-30"), 0, 1, 3, is_float=True)
     tangent = _series(lambda z: (mp.tanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 2)
-    show("tanh", tangent, lambda z: z + mp.mpf("1e-30"), 0, 0.625**2, 4, is_float=True)
+    show("tanh", tangent, lambda z: z + mp.mpf("1e-30"), 0, 0.3**2, 2, is_float=True)
     arcsine = _series(lambda z: (mp.asinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 2)
     show("asinh", arcsine, lambda z: z + mp.mpf("1e-30"), 0, 0.25, 5, is_float=True)
     arctangent = _series(lambda z: (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 2)

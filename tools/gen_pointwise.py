@@ -28,7 +28,18 @@ COMPUTE = (
     ("kDouble", "float", "double"),
     ("kComplexFloat", "complex", "std::complex<float>"),
     ("kComplexDouble", "complex", "std::complex<double>"),
+    ("kInt32", "int", "int32_t"),
+    ("kInt16", "int", "int16_t"),
+    ("kInt8", "int", "int8_t"),
+    ("kUInt8", "int", "uint8_t"),
 )
+NARROW = range(7, 11)  # the compute types that only some operations have
+# Of these the value in a narrow type is the wide one's, wrapped around.
+WRAPPING = {"add", "sub", "mul", "neg"}
+# These look at their operands' size, so that the operands must not have wrapped around before; their own value has not,
+# but for the absolute value of the smallest number.
+EXACT = {"maximum", "minimum", "fmax", "fmin", "sign", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not"}
+TRUTHS = {"eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "not"}
 RULES = {
     "same": "Same",
     "to_float": "ToFloat",
@@ -136,13 +147,34 @@ def value_form(row) -> Form:
     )
     symbol = row.key.replace(".", "__")
     for compute, (_, word, _) in enumerate(COMPUTE):
-        if word not in definition.types:
+        if word not in definition.types or (compute in NARROW and not computes_in_narrow(definition.expression)):
             continue
         expression = definition.expression
         if word == "complex" and definition.complex_expression is not None:
             expression = definition.complex_expression
         add_loop(form, symbol, expression, definition, compute)
     return form
+
+
+def computes_in_narrow(expression) -> bool:
+    """Whether small integers may be computed with in their own width: the result is the wide one's, wrapped around."""
+    exact: dict[object, bool] = {}  # the nodes that can be computed -> whether nothing has wrapped around in them
+    for node in sys.modules["taeda.ops.expr"].topological([expression]):
+        if any(argument not in exact for argument in node.args):
+            return False
+        if node.kind == "const":
+            exact[node] = isinstance(node.value, bool) or (isinstance(node.value, int) and 0 <= node.value <= 127)
+        elif node.kind in ("input", "attr"):
+            exact[node] = node.kind == "input"  # an attribute may be any number: it wraps around
+        elif node.kind in WRAPPING:
+            exact[node] = False
+        elif node.kind == "where":
+            exact[node] = all(exact[argument] for argument in node.args[1:])
+        elif node.kind in EXACT | TRUTHS | {"abs"} and all(exact[argument] for argument in node.args):
+            exact[node] = node.kind != "abs"
+        else:
+            return False
+    return True
 
 
 def grad_form(row, name: str) -> Form | None:
@@ -192,7 +224,7 @@ def add_loop(form: Form, symbol: str, expression, definition, compute: int) -> N
 def out_type(rule: str, compute: int) -> int:
     if rule == "to_bool":
         return 0
-    if rule == "real_part" and compute >= 5:
+    if rule == "real_part" and compute in (5, 6):
         return compute - 2
     return compute + 2 if rule == "to_complex" else compute
 

@@ -3,6 +3,7 @@
 #include "cpu/blocks.h"
 #include "cpu/convert.h"
 #include "cpu/pointwise_detail.h"
+#include "cpu/stream.h"
 #include "cpu/strided.h"
 
 namespace taeda::cpu {
@@ -22,8 +23,12 @@ bool is_flat(const Tensor& t) {
 
 void copy_bytes(char* to, const char* from, size_t n_bytes) {
     ReleaseHostLock unlocked(n_bytes >= static_cast<size_t>(kReleaseLockFrom) * 4);
-    parallel_for(0, static_cast<int64_t>(n_bytes), kGrainBytes,
-                 [&](int64_t first, int64_t last) { std::memcpy(to + first, from + first, static_cast<size_t>(last - first)); });
+    const bool streamed = kCanStream && static_cast<int64_t>(n_bytes) >= kStreamFrom;
+    parallel_for(0, static_cast<int64_t>(n_bytes), kGrainBytes, [&](int64_t first, int64_t last) {
+        if (!streamed) return static_cast<void>(std::memcpy(to + first, from + first, static_cast<size_t>(last - first)));
+        stream_out(to + first, from + first, last - first);
+        finish_streaming();
+    });
 }
 
 // Equal dtypes: boxes go straight from one place to the other. Rows are taken whole unless the two are transposed against

@@ -28,14 +28,10 @@ struct Norm {
         const C *x = in(from), *w = in(weight), *b = in(bias);
         C* y = out(to);
         const C mean = static_cast<C>(m.mean), rstd = static_cast<C>(m.rstd);
-        if (w && b)
-            for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd * w[i] + b[i];
-        else if (w)
-            for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd * w[i];
-        else if (b)
-            for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd + b[i];
-        else
-            for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd;
+        if (w && b) each_fetching<C>(n, [=](int64_t i) { y[i] = (x[i] - mean) * rstd * w[i] + b[i]; }, x);
+        else if (w) each_fetching<C>(n, [=](int64_t i) { y[i] = (x[i] - mean) * rstd * w[i]; }, x);
+        else if (b) each_fetching<C>(n, [=](int64_t i) { y[i] = (x[i] - mean) * rstd + b[i]; }, x);
+        else each_fetching<C>(n, [=](int64_t i) { y[i] = (x[i] - mean) * rstd; }, x);
     }
 
     // The sums of p = dy * w and of p * xhat; the gradients of w and b on the way.
@@ -49,15 +45,14 @@ struct Norm {
                 C xhat = (x[i] - mean) * rstd, p = kWeight ? dy[i] * w[i] : dy[i];
                 a += p;
                 b += p * xhat;
+                if constexpr (kGrads) {
+                    dw[i] += dy[i] * xhat;
+                    db[i] += dy[i];
+                }
             });
             total.first += part.first;
             total.second += part.second;
         }
-        if constexpr (kGrads)
-            for (int64_t i = 0; i < n; ++i) {
-                dw[i] += dy[i] * ((x[i] - mean) * rstd);
-                db[i] += dy[i];
-            }
         return total;
     }
 
@@ -70,10 +65,8 @@ struct Norm {
         C* to = out(dx);
         const C plain = static_cast<C>(center ? total.first / static_cast<double>(n) : 0),
                 along = static_cast<C>(total.second / static_cast<double>(n));
-        if (w)
-            for (int64_t i = 0; i < n; ++i) to[i] = rstd * (dy[i] * w[i] - plain - (x[i] - mean) * rstd * along);
-        else
-            for (int64_t i = 0; i < n; ++i) to[i] = rstd * (dy[i] - plain - (x[i] - mean) * rstd * along);
+        if (w) each_fetching<C>(n, [=](int64_t i) { to[i] = rstd * (dy[i] * w[i] - plain - (x[i] - mean) * rstd * along); }, x, dy);
+        else each_fetching<C>(n, [=](int64_t i) { to[i] = rstd * (dy[i] - plain - (x[i] - mean) * rstd * along); }, x, dy);
     }
 
     static void dot(const void* from, const void* grad, int64_t n, double mean, double* sums) {

@@ -4,6 +4,7 @@
 #include "cpu/norm.h"
 #include "cpu/pointwise.h"
 #include "cpu/scratch.h"
+#include "cpu/stream.h"
 #include "pointwise_rows.h"
 #include "tensor/views.h"
 
@@ -58,9 +59,12 @@ void layer_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, co
     const int64_t step = rows.size * static_cast<int64_t>(x.item_size());
     ReleaseHostLock unlocked(x.numel() >= kGrain);
     parallel_for(0, rows.count, std::max<int64_t>(1, kGrain / std::max<int64_t>(rows.size, 1)), [&](int64_t first, int64_t last) {
+        const RowSink sink(rows.count * step, step);
         for (int64_t i = first; i < last; ++i) {
             NormMoments m = kernels.moments(bytes(x) + i * step, rows.size, eps, center);
-            kernels.normalize(bytes(x) + i * step, bytes(weight), bytes(bias), bytes(y) + i * step, rows.size, m);
+            char* row = bytes(y) + i * step;
+            kernels.normalize(bytes(x) + i * step, bytes(weight), bytes(bias), sink.begin(row), rows.size, m);
+            sink.end(row);
             keep(mean, i, m.mean);
             keep(rstd, i, m.rstd);
         }
@@ -86,13 +90,17 @@ void layer_backward(const Tensor& x, const Tensor& dy, const Tensor& weight, con
     Scratch<char> partial(with_grads ? chunks * 2 * step : 0);
     ReleaseHostLock unlocked(x.numel() >= kGrain);
     parallel_for(0, chunks, 1, [&](int64_t first, int64_t last) {
+        const RowSink sink(rows.count * step, step);
         for (int64_t c = first; c < last; ++c) {
             char* dw_part = with_grads ? partial.data() + c * 2 * step : nullptr;
             char* db_part = with_grads ? dw_part + step : nullptr;
             if (with_grads) std::memset(dw_part, 0, static_cast<size_t>(2 * step));
-            for (int64_t i = c * per_chunk; i < std::min(rows.count, (c + 1) * per_chunk); ++i)
-                kernels.layer_backward(bytes(x) + i * step, bytes(dy) + i * step, bytes(weight), bytes(dx) + i * step, dw_part, db_part, rows.size,
+            for (int64_t i = c * per_chunk; i < std::min(rows.count, (c + 1) * per_chunk); ++i) {
+                char* row = bytes(dx) + i * step;
+                kernels.layer_backward(bytes(x) + i * step, bytes(dy) + i * step, bytes(weight), sink.begin(row), dw_part, db_part, rows.size,
                                        kernels.moments(bytes(x) + i * step, rows.size, eps, center), center);
+                sink.end(row);
+            }
         }
     });
     if (!with_grads) return;
@@ -145,7 +153,10 @@ std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& input, IntLis
     layer_rows(input, normalized_shape, weight, bias);
     const Shape shape = stats_shape(input, static_cast<int64_t>(normalized_shape.size()));
     Tensor mean = empty(shape, type, input.device()), rstd = empty(shape, type, input.device());
-    return {layer_like(input, normalized_shape, weight, bias, eps, true, mean, rstd), mean, rstd};
+    Tensor out = layer_like(input, normalized_shape, weight, bias, eps, true, mean, rstd);
+    // The statistics have the dtype of the parameters: float32 beside halves where those are.
+    const DType kept_as = weight.defined() ? weight.dtype() : bias.defined() ? bias.dtype() : input.dtype();
+    return {out, to_dtype(mean, kept_as), to_dtype(rstd, kept_as)};
 }
 
 Tensor rms_norm(const Tensor& input, IntList normalized_shape, const Tensor& weight, std::optional<double> eps) {

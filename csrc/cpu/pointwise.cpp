@@ -3,13 +3,11 @@
 
 #include <array>
 #include <cstring>
-#if defined(TAEDA_X86)
-#include <emmintrin.h>
-#endif
 
 #include "cpu/blocks.h"
 #include "cpu/copy.h"
 #include "cpu/pointwise_detail.h"
+#include "cpu/stream.h"
 
 namespace taeda::cpu {
 
@@ -44,7 +42,7 @@ void repeat_number(void* block, Scalar number, ComputeType compute, DType common
     visit_dtype(storage_of(compute), [&]<class C>(Tag<C>) { repeat(block, number.to<C>(), n); });
 }
 
-bool is_native(DType t) { return storage_of(compute_type_of(t)) == t; }
+bool is_native(const Pointwise& op, DType t) { return storage_of(compute_type_of(op, t)) == t; }
 
 // ---- the short path: every tensor contiguous, of one shape and of a dtype that loops read as it is
 
@@ -71,7 +69,7 @@ const Tensor* find_lead(const Pointwise& op, std::span<const Operand> operands) 
 
 bool fits_short(const Pointwise& op, std::span<const Operand> operands, Short& s) {
     s.lead = find_lead(op, operands);
-    if (!s.lead || !s.lead->is_contiguous() || s.lead->is_meta() || !is_native(s.lead->dtype())) return false;
+    if (!s.lead || !s.lead->is_contiguous() || s.lead->is_meta() || !is_native(op, s.lead->dtype())) return false;
     s.common = s.lead->dtype();
     if (is_integral(s.common) && apply_rule(op, s.common) != s.common) return false;
     for (size_t k = 0; k < operands.size(); ++k) {
@@ -88,7 +86,7 @@ bool fits_short(const Pointwise& op, std::span<const Operand> operands, Short& s
         if (t.numel() != 1 || t.dim() > s.lead->dim()) return false;
         s.constants |= 1u << k;
     }
-    s.compute = compute_type_of(s.common);
+    s.compute = compute_type_of(op, s.common);
     s.result = result_dtype(op, s.common);
     return op.loops[s.compute] != nullptr;
 }
@@ -119,20 +117,7 @@ void run_flat(const FlatLoop& flat, int64_t begin, int64_t end) {
     }
 }
 
-#if defined(TAEDA_X86)
-// A result larger than the caches is written past them: an ordinary store first reads the line that it is about to overwrite,
-// which is a third of the traffic of `a + b`. The loop writes a block that stays in the first cache, and that is streamed out.
-constexpr int64_t kStreamFrom = int64_t{16} << 20;
 constexpr int64_t kStreamBlock = 8192;
-
-void stream_out(char* to, const char* from, int64_t n_bytes) {
-    const auto head = std::min<int64_t>(n_bytes, static_cast<int64_t>(-reinterpret_cast<uintptr_t>(to) & 15u));
-    std::memcpy(to, from, static_cast<size_t>(head));
-    int64_t at = head;
-    for (; at + 16 <= n_bytes; at += 16)
-        _mm_stream_si128(reinterpret_cast<__m128i*>(to + at), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + at)));
-    std::memcpy(to + at, from + at, static_cast<size_t>(n_bytes - at));
-}
 
 void run_streamed(const FlatLoop& flat, int64_t begin, int64_t end) {
     alignas(64) char block[kStreamBlock];
@@ -144,19 +129,15 @@ void run_streamed(const FlatLoop& flat, int64_t begin, int64_t end) {
         flat.loop(block, in, n, *flat.attributes);
         stream_out(flat.out + first * flat.out_item, block, n * flat.out_item);
     }
-    _mm_sfence();
+    finish_streaming();
 }
 
 bool worth_streaming(const FlatLoop& flat, int64_t n) {
-    if (n * flat.out_item < kStreamFrom) return false;
+    if (!kCanStream || n * flat.out_item < kStreamFrom) return false;
     for (size_t k = 0; k < flat.n_inputs; ++k)
         if (flat.in[k] == flat.out) return false;  // in place: the line has been read anyhow
     return true;
 }
-#else
-bool worth_streaming(const FlatLoop&, int64_t) { return false; }
-void run_streamed(const FlatLoop& flat, int64_t begin, int64_t end) { run_flat(flat, begin, end); }
-#endif
 
 void run_flat(const FlatLoop& flat, int64_t n) {
     if (n <= kParallelGrain) return run_flat(flat, 0, n);

@@ -2,7 +2,8 @@
 //
 // An inner loop only ever sees contiguous arrays of one compute type. The executor does the rest: promotion, broadcasting,
 // strides, conversion of other dtypes (in blocks that stay in the cache), `out=`, threads. So one loop serves every dtype
-// that computes in its type: float16 and bfloat16 run the float loop, the small integers the int64 loop.
+// that computes in its type: float16 and bfloat16 run the float loop, and the small integers the int64 loop, unless the
+// operation has one in their own width (arithmetic that wraps around alike in any width, comparisons, choices).
 #pragma once
 
 #include "base/scalar.h"
@@ -10,8 +11,8 @@
 
 namespace taeda::cpu {
 
-enum ComputeType : uint8_t { kBool, kInt64, kUInt64, kFloat, kDouble, kComplexFloat, kComplexDouble };
-inline constexpr int kComputeTypes = 7;
+enum ComputeType : uint8_t { kBool, kInt64, kUInt64, kFloat, kDouble, kComplexFloat, kComplexDouble, kInt32, kInt16, kInt8, kUInt8 };
+inline constexpr int kComputeTypes = 11;
 inline constexpr int kMaxPointwiseInputs = 6;
 
 // The attributes of a call (alpha, beta, min, ...): kernel arguments, so that a new value compiles nothing.

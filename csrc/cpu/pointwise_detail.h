@@ -5,7 +5,7 @@
 
 namespace taeda::cpu {
 
-ComputeType compute_type_of(DType t);
+ComputeType compute_type_of(const Pointwise& op, DType t);
 DType storage_of(ComputeType c);  // the dtype whose memory holds this compute type
 DType apply_rule(const Pointwise& op, DType common);
 DType result_dtype(const Pointwise& op, DType common);

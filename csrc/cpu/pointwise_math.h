@@ -20,20 +20,21 @@ concept PwInteger = std::is_integral_v<T>;
 template <class T>
 concept PwReal = std::is_floating_point_v<T>;
 
-// What a loop computes in: its storage type, but int for bool, so that sums and products of truth values need no care
-// (converting back to bool asks "not zero").
+// What a loop computes in: its storage type, but for bool a type of integers that no other loop has, so that sums and
+// products of truth values need no care (converting back to bool asks "not zero").
+using Truth = char;
 template <class S>
 struct WorkOf {
     using t = S;
 };
 template <>
 struct WorkOf<bool> {
-    using t = int;
+    using t = Truth;
 };
 
 template <class T>
 TAEDA_VM T attribute(const Attributes& a, int k) {
-    if constexpr (std::is_same_v<T, int>) return a.real[k] != 0.0;  // a bool loop
+    if constexpr (std::is_same_v<T, Truth>) return a.real[k] != 0.0;
     else if constexpr (PwInteger<T>) return static_cast<T>(a.integer[k]);
     else if constexpr (PwReal<T>) return static_cast<T>(a.real[k]);
     else return T(static_cast<typename T::value_type>(a.complex[k].real()), static_cast<typename T::value_type>(a.complex[k].imag()));
@@ -163,7 +164,7 @@ inline std::complex<T> vm_polar(T abs, T angle) {
     return {abs * std::cos(angle), abs * std::sin(angle)};
 }
 
-// ---- integers (int stands for bool)
+// ---- integers (Truth stands for bool)
 
 template <PwInteger T>
 TAEDA_VM bool vm_isnan(T) {
@@ -223,7 +224,7 @@ TAEDA_VM T vm_fmin(T x, T y) {
 }
 template <PwInteger T>
 TAEDA_VM T vm_bitwise_not(T x) {
-    if constexpr (std::is_same_v<T, int>) return !x;
+    if constexpr (std::is_same_v<T, Truth>) return !x;
     else return ~x;
 }
 

@@ -44,9 +44,14 @@ DType promoted_without(std::span<const Operand> operands, unsigned skipped) {
 
 DType promoted_dtype(std::span<const Operand> operands) { return promoted_without(operands, 0); }
 
-ComputeType compute_type_of(DType t) {
+ComputeType compute_type_of(const Pointwise& op, DType t) {
+    const auto narrow_or_wide = [&op](ComputeType narrow) { return op.loops[narrow] ? narrow : kInt64; };
     switch (t) {
         case DType::Bool: return kBool;
+        case DType::UInt8: return narrow_or_wide(kUInt8);
+        case DType::Int8: return narrow_or_wide(kInt8);
+        case DType::Int16: return narrow_or_wide(kInt16);
+        case DType::Int32: return narrow_or_wide(kInt32);
         case DType::UInt64: return kUInt64;
         case DType::Float16:
         case DType::BFloat16:
@@ -59,8 +64,9 @@ ComputeType compute_type_of(DType t) {
 }
 
 DType storage_of(ComputeType c) {
-    static constexpr DType kStorage[kComputeTypes] = {DType::Bool,    DType::Int64,     DType::UInt64,    DType::Float32,
-                                                      DType::Float64, DType::Complex64, DType::Complex128};
+    static constexpr DType kStorage[kComputeTypes] = {DType::Bool,    DType::Int64,     DType::UInt64,     DType::Float32,
+                                                      DType::Float64, DType::Complex64, DType::Complex128, DType::Int32,
+                                                      DType::Int16,   DType::Int8,      DType::UInt8};
     return kStorage[c];
 }
 
@@ -82,7 +88,7 @@ DType apply_rule(const Pointwise& op, DType common) {
 
 PointwiseTypes pointwise_types(const Pointwise& op, std::span<const Operand> operands) {
     DType common = apply_rule(op, promoted_without(operands, op.bool_inputs));
-    ComputeType compute = compute_type_of(common);
+    ComputeType compute = compute_type_of(op, common);
     TAEDA_CHECK_KIND(NotImplemented, op.loops[compute], '"', op.name, "_cpu\" not implemented for '", scalar_type_name(common), "'");
     return {common, result_dtype(op, common), compute};
 }

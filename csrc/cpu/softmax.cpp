@@ -1,42 +1,23 @@
 // Softmax, log-softmax and logsumexp along dimensions.
 #include "cpu/softmax.h"
 
+#include <array>
 #include <bit>
+#include <cmath>
 #include <limits>
 
-#include "base/parallel.h"
 #include "cpu/copy.h"
+#include "cpu/lines.h"
+#include "cpu/pointwise.h"
 #include "cpu/reduce.h"
+#include "pointwise_rows.h"
 #include "tensor/views.h"
 
 namespace taeda::cpu {
 
 namespace {
 
-constexpr int64_t kGrain = 8192;
-
 DType compute_type(DType t) { return t == DType::Float64 ? DType::Float64 : DType::Float32; }
-
-struct Lines {  // a contiguous tensor as [outer, size, inner] around one dimension
-    int64_t outer = 1, size = 1, inner = 1;
-    Lines(IntList sizes, int64_t dim) {
-        for (int64_t d = 0; d < static_cast<int64_t>(sizes.size()); ++d) (d < dim ? outer : d == dim ? size : inner) *= sizes[d];
-    }
-    int64_t blocks() const { return inner == 1 ? 1 : (inner + kSoftmaxColumns - 1) / kSoftmaxColumns; }
-};
-
-// f(offset, cols): each line, or block of lines that lie side by side (cols > 0). Offsets are in elements.
-template <class F>
-void over_lines(const Lines& lines, F&& f) {
-    const int64_t width = std::min(lines.inner, kSoftmaxColumns), tasks = lines.outer * lines.blocks();
-    ReleaseHostLock unlocked(lines.outer * lines.size * lines.inner >= kGrain);
-    parallel_for(0, tasks, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, lines.size * width)), [&](int64_t first, int64_t last) {
-        for (int64_t t = first; t < last; ++t) {
-            const int64_t o = t / lines.blocks(), start = t % lines.blocks() * kSoftmaxColumns;
-            f(o * lines.size * lines.inner + start, std::min(kSoftmaxColumns, lines.inner - start));
-        }
-    });
-}
 
 const char* at(const Tensor& t, int64_t element) { return static_cast<const char*>(t.data()) + element * static_cast<int64_t>(t.item_size()); }
 char* to(const Tensor& t, int64_t element) { return static_cast<char*>(t.data()) + element * static_cast<int64_t>(t.item_size()); }
@@ -52,10 +33,8 @@ Tensor softmax_like(const Tensor& input, int64_t dim, std::optional<DType> dtype
     Tensor x = contiguous(to_dtype(input, compute)), y = type == compute ? out : empty(out.sizes(), compute);
     const SoftmaxKernels& kernels = softmax_kernels(compute);
     const Lines lines(input.sizes(), dim);
-    over_lines(lines, [&](int64_t offset, int64_t cols) {
-        if (lines.inner == 1) kernels.row(at(x, offset), to(y, offset), lines.size, log);
-        else kernels.columns(at(x, offset), to(y, offset), lines.size, lines.inner, cols, log);
-    });
+    if (lines.inner == 1) over_rows(lines, y, [&](int64_t offset, char* row) { kernels.row(at(x, offset), row, lines.size, log); });
+    else over_lines(lines, [&](int64_t offset, int64_t cols) { kernels.columns(at(x, offset), to(y, offset), lines.size, lines.inner, cols, log); });
     if (!y.is_same(out)) copy_into(out, y);
     return out;
 }
@@ -69,10 +48,12 @@ Tensor softmax_like_backward(const Tensor& grad, const Tensor& output, int64_t d
     Tensor dx = dtype == compute ? out : empty(out.sizes(), compute);
     const SoftmaxKernels& kernels = softmax_kernels(compute);
     const Lines lines(output.sizes(), dim);
-    over_lines(lines, [&](int64_t offset, int64_t cols) {
-        if (lines.inner == 1) kernels.row_backward(at(g, offset), at(y, offset), to(dx, offset), lines.size, log);
-        else kernels.columns_backward(at(g, offset), at(y, offset), to(dx, offset), lines.size, lines.inner, cols, log);
-    });
+    if (lines.inner == 1)
+        over_rows(lines, dx, [&](int64_t offset, char* row) { kernels.row_backward(at(g, offset), at(y, offset), row, lines.size, log); });
+    else
+        over_lines(lines, [&](int64_t offset, int64_t cols) {
+            kernels.columns_backward(at(g, offset), at(y, offset), to(dx, offset), lines.size, lines.inner, cols, log);
+        });
     if (!dx.is_same(out)) copy_into(out, dx);
     return out;
 }
@@ -88,7 +69,47 @@ Tensor _log_softmax_backward(const Tensor& grad, const Tensor& output, int64_t d
     return softmax_like_backward(grad, output, dim, dtype, true);
 }
 
+namespace {
+
+Tensor pointwise(int row, std::initializer_list<const Tensor*> tensors) {
+    std::array<Operand, 2> operands;
+    size_t n = 0;
+    for (const Tensor* t : tensors) operands[n++].tensor = t;
+    Attributes attributes{};
+    attributes.complex[0] = attributes.real[0] = 1;  // alpha, where the row has one
+    attributes.integer[0] = 1;
+    return run_pointwise(pointwise_op(row).forward, {operands.data(), n}, attributes);
+}
+
+// Shifted by the largest real part, which alone decides how large an exponential gets.
+Tensor complex_logsumexp(const Tensor& input, IntList dim, bool keepdim) {
+    const DimMask mask = dim_mask_or_all(dim, input.dim());
+    Tensor out = result(reduced_shape(input.sizes(), mask, keepdim), input.dtype(), input.device());
+    if (out.is_meta() || out.numel() == 0) return out;
+    if (input.numel() == 0) {
+        fill(out, -std::numeric_limits<double>::infinity());
+        return out;
+    }
+    Shape dims;
+    for (int64_t d = 0; d < input.dim(); ++d)
+        if (mask >> d & 1) dims.push_back(d);
+    Tensor largest = amax(views::real(input), dims, true);
+    visit_dtype(largest.dtype(), [&]<class T>(Tag<T>) {
+        if constexpr (std::is_floating_point_v<T>)
+            for (int64_t i = 0; i < largest.numel(); ++i)
+                if (std::isinf(largest.data<T>()[i])) largest.data<T>()[i] = 0;
+    });
+    Tensor shifted = pointwise(row::sub, {&input, &largest}), powers = pointwise(row::exp, {&shifted});
+    Tensor total = sum(powers, IntList(dims), true, std::nullopt), logarithm = pointwise(row::log, {&total});
+    Tensor value = pointwise(row::add, {&logarithm, &largest});
+    copy_into(out, views::view(value, out.sizes()));
+    return out;
+}
+
+}  // namespace
+
 Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim) {
+    if (is_complex(input.dtype())) return complex_logsumexp(input, dim, keepdim);
     const DType type = is_integral(input.dtype()) ? default_dtype() : input.dtype();
     TAEDA_CHECK_KIND(NotImplemented, is_floating(type), "\"logsumexp\" not implemented for '", scalar_type_name(type), "'");
     DimMask mask = dim_mask_or_all(dim, input.dim());
@@ -114,7 +135,7 @@ Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim) {
                    [&](int64_t offset, int64_t cols) { kernels.log_sum_exp_columns(at(x, offset), to(y, offset), n, rows, cols); });
     } else {
         over_lines(Lines(Shape{rows, n}, 1), [&](int64_t offset, int64_t) {
-            const double value = kernels.log_sum_exp(at(x, offset), n, nullptr, nullptr);
+            const double value = kernels.log_sum_exp(at(x, offset), n);
             const int64_t i = offset / n;
             if (compute == DType::Float64) y.data<double>()[i] = value;
             else y.data<float>()[i] = static_cast<float>(value);

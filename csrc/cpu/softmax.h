@@ -17,11 +17,14 @@ struct SoftmaxKernels {
     // The same for `cols` columns of n elements that lie `step` apart.
     void (*columns)(const void* x, void* y, int64_t n, int64_t step, int64_t cols, bool log);
     void (*columns_backward)(const void* g, const void* y, void* dx, int64_t n, int64_t step, int64_t cols, bool log);
-    // log(sum(exp(x))), and the plain sum of w * x (of x where w is null) when `weighted` is not null.
-    double (*log_sum_exp)(const void* x, int64_t n, const void* w, double* weighted);
+    double (*log_sum_exp)(const void* x, int64_t n);
     void (*log_sum_exp_columns)(const void* x, void* out, int64_t n, int64_t step, int64_t cols);
-    // dx = exp(x - lse) * a - b * w (w is 1 where null)
-    void (*cross_entropy_backward)(const void* x, const void* w, void* dx, int64_t n, double lse, double a, double b);
+    // For the cross-entropy: the largest x, and the logarithm of the sum of exp(x - largest).
+    void (*row_stats)(const void* x, void* max, void* log_sum, int64_t n);
+    void (*column_stats)(const void* x, void* max, void* log_sum, int64_t n, int64_t step, int64_t cols);
+    // dx = exp(x - max - log_sum) * scale
+    void (*row_gradient)(const void* x, void* dx, int64_t n, double max, double log_sum, double scale);
+    void (*column_gradient)(const void* x, void* dx, int64_t n, int64_t step, int64_t cols, const void* max, const void* log_sum, const void* scale);
 };
 
 struct SoftmaxTable {

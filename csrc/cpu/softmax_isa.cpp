@@ -20,21 +20,60 @@ struct Softmax {
     static C largest(const C* x, int64_t n) {
         return fold_with<C>(n, kLowest, [x](C a, int64_t i) { return larger(a, x[i]); }, larger);
     }
-    static double sum_exp(const C* x, int64_t n, C max) {
-        return sum_of<C>(n, [x, max](int64_t i) { return vm_exp(x[i] - max); });
+    // The largest that is a number: a NaN reaches the result through its exponential.
+    static C largest_number(const C* x, int64_t n) {
+        auto take = [](C a, C b) { return b > a ? b : a; };
+        return fold_with<C>(n, kLowest, [x, take](C a, int64_t i) { return take(a, x[i]); }, take);
+    }
+
+    // The sum of e = exp(x - max), in blocks as in sum_of; the e themselves where kStore.
+    template <bool kStore>
+    static double sum_exp(const C* x, C* y, int64_t n, C max) {
+        constexpr int64_t kLanes = 128 / sizeof(C);
+        const int64_t next = fetch_distance<C>(n);
+        double total = 0;
+        for (int64_t start = 0; start < n; start += kFoldBlock) {
+            const int64_t end = std::min(n, start + kFoldBlock);
+            C lanes[kLanes] = {};
+            auto add = [&](int64_t k) {
+#pragma GCC ivdep
+                for (int64_t j = 0; j < kLanes; ++j) {
+                    const C e = vm_exp_below(x[k + j] - max);
+                    if constexpr (kStore) y[k + j] = e;
+                    lanes[j] += e;
+                }
+            };
+            int64_t i = start;
+            for (; i + kFetchBlock <= end; i += kFetchBlock) {
+                fetch_ahead(x + i + next);
+                for (int64_t k = i; k < i + kFetchBlock; k += kLanes) add(k);
+            }
+            for (; i + kLanes <= end; i += kLanes) add(i);
+            if (i < end) {
+                C rest[kLanes];
+                for (int64_t j = 0; j < kLanes; ++j) rest[j] = C(-1000);  // its exponential is zero
+                for (int64_t j = 0; j < end - i; ++j) rest[j] = x[i + j] - max;
+                for (int64_t j = 0; j < kLanes; ++j) lanes[j] += rest[j] = vm_exp_below(rest[j]);
+                if constexpr (kStore)
+                    for (int64_t j = 0; j < end - i; ++j) y[i + j] = rest[j];
+            }
+            for (int64_t width = kLanes / 2; width > 0; width /= 2)
+                for (int64_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
+            total += static_cast<double>(lanes[0]);
+        }
+        return total;
     }
 
     static void row(const void* from, void* to, int64_t n, bool log) {
         const C* x = in(from);
         C* y = out(to);
-        const C max = largest(x, n);
+        const C max = largest_number(x, n);
         if (log) {
-            const C shift = static_cast<C>(std::log(sum_exp(x, n, max)));
+            const C shift = static_cast<C>(std::log(sum_exp<false>(x, nullptr, n, max)));
             for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - max) - shift;
             return;
         }
-        for (int64_t i = 0; i < n; ++i) y[i] = vm_exp(x[i] - max);
-        const C scale = static_cast<C>(1 / sum_of<C>(n, [y](int64_t i) { return y[i]; }));
+        const C scale = static_cast<C>(1 / sum_exp<true>(x, y, n, max));
         for (int64_t i = 0; i < n; ++i) y[i] *= scale;
     }
 
@@ -43,11 +82,10 @@ struct Softmax {
         C* dx = out(to);
         if (log) {
             const C total = static_cast<C>(sum_of<C>(n, [g](int64_t i) { return g[i]; }));
-            for (int64_t i = 0; i < n; ++i) dx[i] = g[i] - vm_exp(y[i]) * total;
-            return;
+            return each_fetching<C>(n, [=](int64_t i) { dx[i] = g[i] - vm_exp_below(y[i]) * total; }, g, y);
         }
         const C total = static_cast<C>(sum_of<C>(n, [g, y](int64_t i) { return g[i] * y[i]; }));
-        for (int64_t i = 0; i < n; ++i) dx[i] = y[i] * (g[i] - total);
+        each_fetching<C>(n, [=](int64_t i) { dx[i] = y[i] * (g[i] - total); }, g, y);
     }
 
     static void column_maxima(const C* x, C* max, int64_t n, int64_t step, int64_t cols) {
@@ -58,7 +96,7 @@ struct Softmax {
     static void column_sums(const C* x, const C* max, C* sum, int64_t n, int64_t step, int64_t cols) {
         for (int64_t j = 0; j < cols; ++j) sum[j] = 0;
         for (int64_t i = 0; i < n; ++i)
-            for (int64_t j = 0; j < cols; ++j) sum[j] += vm_exp(x[i * step + j] - max[j]);
+            for (int64_t j = 0; j < cols; ++j) sum[j] += vm_exp_below(x[i * step + j] - max[j]);
     }
 
     static void columns(const void* from, void* to, int64_t n, int64_t step, int64_t cols, bool log) {
@@ -75,7 +113,7 @@ struct Softmax {
         for (int64_t j = 0; j < cols; ++j) sum[j] = 0;
         for (int64_t i = 0; i < n; ++i)
             for (int64_t j = 0; j < cols; ++j) {
-                C e = vm_exp(x[i * step + j] - max[j]);
+                C e = vm_exp_below(x[i * step + j] - max[j]);
                 y[i * step + j] = e;
                 sum[j] += e;
             }
@@ -92,18 +130,17 @@ struct Softmax {
             for (int64_t j = 0; j < cols; ++j) total[j] += log ? g[i * step + j] : g[i * step + j] * y[i * step + j];
         for (int64_t i = 0; i < n; ++i) {
             if (log)
-                for (int64_t j = 0; j < cols; ++j) dx[i * step + j] = g[i * step + j] - vm_exp(y[i * step + j]) * total[j];
+                for (int64_t j = 0; j < cols; ++j) dx[i * step + j] = g[i * step + j] - vm_exp_below(y[i * step + j]) * total[j];
             else
                 for (int64_t j = 0; j < cols; ++j) dx[i * step + j] = y[i * step + j] * (g[i * step + j] - total[j]);
         }
     }
 
-    static double log_sum_exp(const void* from, int64_t n, const void* weights, double* weighted) {
-        const C *x = in(from), *w = in(weights);
-        if (weighted) *weighted = w ? sum_of<C>(n, [x, w](int64_t i) { return x[i] * w[i]; }) : sum_of<C>(n, [x](int64_t i) { return x[i]; });
+    static double log_sum_exp(const void* from, int64_t n) {
+        const C* x = in(from);
         C max = largest(x, n);
         if (max == kLowest || max == -kLowest) return max;  // all -inf, or one +inf: the difference would be NaN
-        return max + std::log(sum_exp(x, n, max));
+        return max + std::log(sum_exp<false>(x, nullptr, n, max));
     }
 
     static void log_sum_exp_columns(const void* from, void* to, int64_t n, int64_t step, int64_t cols) {
@@ -115,18 +152,37 @@ struct Softmax {
         for (int64_t j = 0; j < cols; ++j) result[j] = max[j] + vm_log(sum[j]);
     }
 
-    static void cross_entropy_backward(const void* from, const void* weights, void* to, int64_t n, double lse, double of_p, double of_w) {
-        const C *x = in(from), *w = in(weights);
+    static void row_stats(const void* from, void* max, void* log_sum, int64_t n) {
+        const C* x = in(from);
+        const C largest = largest_number(x, n);
+        *out(max) = largest;
+        *out(log_sum) = static_cast<C>(std::log(sum_exp<false>(x, nullptr, n, largest)));
+    }
+    static void column_stats(const void* from, void* max, void* log_sum, int64_t n, int64_t step, int64_t cols) {
+        C* sum = out(log_sum);
+        column_maxima(in(from), out(max), n, step, cols);
+        column_sums(in(from), out(max), sum, n, step, cols);
+        for (int64_t j = 0; j < cols; ++j) sum[j] = vm_log(sum[j]);
+    }
+
+    static void row_gradient(const void* from, void* to, int64_t n, double of_max, double of_sum, double of_all) {
+        const C* x = in(from);
         C* dx = out(to);
-        const C shift = static_cast<C>(lse), a = static_cast<C>(of_p), b = static_cast<C>(of_w);
-        if (w)
-            for (int64_t i = 0; i < n; ++i) dx[i] = vm_exp(x[i] - shift) * a - b * w[i];
-        else
-            for (int64_t i = 0; i < n; ++i) dx[i] = vm_exp(x[i] - shift) * a - b;
+        const C max = static_cast<C>(of_max), log_sum = static_cast<C>(of_sum), scale = static_cast<C>(of_all);
+        each_fetching<C>(n, [=](int64_t i) { dx[i] = vm_exp_below((x[i] - max) - log_sum) * scale; }, x);
+    }
+    static void column_gradient(const void* from, void* to, int64_t n, int64_t step, int64_t cols, const void* of_max, const void* of_sum,
+                                const void* of_all) {
+        const C *x = in(from), *max = in(of_max), *log_sum = in(of_sum), *scale = in(of_all);
+        C* dx = out(to);
+        for (int64_t i = 0; i < n; ++i)
+#pragma GCC ivdep
+            for (int64_t j = 0; j < cols; ++j) dx[i * step + j] = vm_exp_below((x[i * step + j] - max[j]) - log_sum[j]) * scale[j];
     }
 
     static constexpr SoftmaxKernels kernels() {
-        return {row, row_backward, columns, columns_backward, log_sum_exp, log_sum_exp_columns, cross_entropy_backward};
+        return {row,       row_backward, columns,      columns_backward, log_sum_exp, log_sum_exp_columns,
+                row_stats, column_stats, row_gradient, column_gradient};
     }
 };
 

@@ -32,6 +32,7 @@ TAEDA_VM double vm_exp(double x) {
     double r = (c - n * kLn2High) - n * kLn2Low;
     return scale(exp_polynomial(r), n);
 }
+TAEDA_VM double vm_exp_below(double x) { return vm_exp(x); }
 
 TAEDA_VM double vm_exp2(double x) {
     double c = x > 1025.0 ? 1025.0 : x;

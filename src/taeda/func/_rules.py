@@ -468,4 +468,4 @@ for _name, _n in batching.FOLDED_SPATIAL.items():
     RULES[_name] = fold(_n)
 
 
-from taeda.func import _rules_index, _rules_linalg, _rules_product, _rules_shape  # noqa: E402, F401  (they register themselves)
+from taeda.func import _rules_index, _rules_linalg, _rules_losses, _rules_product, _rules_shape  # noqa: E402, F401  (they register themselves)

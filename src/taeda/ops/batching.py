@@ -17,7 +17,8 @@ SHIFTED = frozenset(
     "split_with_sizes chunk _tensor_split unbind view_as_real view_as_complex real imag _times_i cumsum cumprod "
     "_cumprod_backward cummax cummin logcumsumexp sort argsort topk kthvalue median.dim nanmedian.dim mode softmax "
     "log_softmax _softmax_backward _log_softmax_backward _pick_along _put_along max.dim min.dim _scaled "
-    "_no_second_derivative native_dropout_backward _fft_c2c _fft_r2c _fft_c2r _adjoint".split()
+    "_no_second_derivative native_dropout_backward _fft_c2c _fft_r2c _fft_c2r _adjoint _constant_pad "
+    "_constant_pad_backward _pad_from_within _pad_from_within_backward".split()
 )
 # The same, where a missing ``dim`` stands for all dimensions of the sample.
 REDUCED = frozenset(
@@ -44,9 +45,10 @@ LEADING = frozenset(
 )
 WRITTEN = frozenset(
     "_add_epsilon _all_nonzero _attention _attention_backward _attention_weights _batch_norm_backward _cat_backward "
-    "_convolution_backward _convolution_sized _index _index_backward _index_put _index_select_backward _index_zero "
+    "_convolution_backward _convolution_sized _cross_entropy _cross_entropy_backward _embedding _embedding_backward "
+    "_index _index_backward _index_put _index_select_backward _index_zero "
     "_interpolate _interpolate_backward _inverse_permute _isin _layer_norm_backward _linear_backward "
-    "_masked_scatter_backward _masked_select_backward _matmul_backward _native_batch_norm _rms_norm_backward "
+    "_masked_scatter_backward _masked_select_backward _matmul_backward _native_batch_norm _nll_loss _nll_loss_backward _rms_norm_backward "
     "_roll_back _take_backward _tensor_split.indices _tensor_split_backward _trace_backward addbmm addmm addmv "
     "argmax argmin baddbmm bmm broadcast_to bucketize cat concat concatenate conv1d conv2d conv3d conv_transpose1d "
     "conv_transpose2d conv_transpose3d convolution copy_ diag_embed dot embedding expand expand_as fill_.tensor "

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.nn._functional.primitives import find
+from taeda.nn._functional.primitives import primitive
 
 
-class _Scaled:
-    """Rows of a table with the gradient of each divided by how often it was looked up."""
+class _SparseRows:
+    """Rows of a table whose gradient is a sparse tensor: one element for each row that was looked up."""
 
     _function: Any = None
 
@@ -17,43 +17,39 @@ class _Scaled:
     def get(cls) -> Any:
         if cls._function is None:
 
-            class ScaledRows(taeda.autograd.Function):  # type: ignore[valid-type, misc]
+            class SparseRows(taeda.autograd.Function):
                 @staticmethod
-                def forward(ctx, rows, index):
+                def forward(ctx, weight, index, padding_row, scale_grad_by_freq):
                     ctx.save_for_backward(index)
-                    return rows.view_as(rows)
+                    ctx.options = tuple(weight.shape), padding_row, scale_grad_by_freq
+                    return weight.index_select(0, index)
 
                 @staticmethod
                 def backward(ctx, grad):
                     (index,) = ctx.saved_tensors
-                    counts = taeda.zeros(int(index.max()) + 1, dtype=grad.dtype)
-                    counts = counts.index_add(0, index, taeda.ones(index.numel(), dtype=grad.dtype))
-                    return grad / counts.index_select(0, index).unsqueeze(1), None
+                    shape, padding_row, scale_grad_by_freq = ctx.options
+                    if scale_grad_by_freq and index.numel():
+                        counts = taeda.zeros(shape[0], dtype=grad.dtype)
+                        counts = counts.index_add(0, index, taeda.ones(index.numel(), dtype=grad.dtype))
+                        grad = grad / counts.index_select(0, index).unsqueeze(1)
+                    if padding_row >= 0:
+                        counted = index != padding_row
+                        index, grad = index[counted], grad[counted]
+                    return taeda.sparse_coo_tensor(index.unsqueeze(0), grad, shape), None, None, None
 
-            cls._function = ScaledRows
+            cls._function = SparseRows
         return cls._function
 
 
-def _rows(weight: Any, index: Any, padding_row: int, scale_grad_by_freq: bool, sparse: bool) -> Any:
+_rows = primitive("_embedding")
+
+
+def _embedding(weight: Any, index: Any, padding_row: int, scale_grad_by_freq: bool, sparse: bool) -> Any:
     """The rows of ``weight`` at ``index``; row ``padding_row`` gets no gradient."""
-    if sparse and taeda.is_grad_enabled() and weight.requires_grad:
-        raise NotImplementedError("taeda has no sparse gradients of embeddings: it has no sparse tensors yet")
-    flat = index.reshape(-1)
-    if flat.dtype not in (taeda.int64, taeda.int32):
-        raise RuntimeError(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-            f"{index.type()} instead (while checking arguments for embedding)"
-        )
-    rows = weight.index_select(0, flat)
-    if scale_grad_by_freq and flat.numel():
-        rows = _Scaled.get().apply(rows, flat.to(taeda.int64))
-    if padding_row >= 0:
-        rows = taeda.where((flat == padding_row).unsqueeze(1), rows.detach(), rows)
-    return rows.view(*index.shape, weight.size(1))
-
-
-# One pass over the data where the core has it.
-_embedding = find("embedding") or _rows
+    if sparse and taeda.is_grad_enabled() and weight.requires_grad and index.dtype in (taeda.int64, taeda.int32):
+        rows = _SparseRows.get().apply(weight, index.reshape(-1).to(taeda.int64), padding_row, scale_grad_by_freq)
+        return rows.view(*index.shape, weight.size(1))
+    return _rows(weight, index, padding_row, scale_grad_by_freq)
 
 
 def _renormalize(weight: Any, index: Any, max_norm: float, norm_type: float) -> None:

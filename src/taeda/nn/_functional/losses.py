@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 import taeda
-from taeda.nn._functional.primitives import find, primitive
+from taeda.nn._functional.primitives import primitive
 
 # The losses of single elements; each has its gradient in one kernel.
 _mse = primitive("_mse")
@@ -333,39 +333,8 @@ def soft_margin_loss(
 # ---- by class ----------------------------------------------------------------------------
 
 
-def _picked_loss(rows: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
-    """Minus the element of each row that ``target`` names, weighted by class and reduced (0: not, 1: mean, 2: sum)."""
-    if target.dim() != 1 or target.size(0) != rows.size(0):
-        raise ValueError(f"Expected input batch_size ({rows.size(0)}) to match target batch_size ({target.size(0)}).")
-    if target.dtype != taeda.int64:
-        found = target.type().rsplit(".", 1)[-1].removesuffix("Tensor")
-        raise RuntimeError(f"expected scalar type Long but found {found}")
-    if weight is None and not 0 <= ignore_index < rows.size(1):
-        # Where every target is a class none is ignored, and where one is not, gather refuses it: no mask is needed.
-        try:
-            picked = rows.gather(1, target.unsqueeze(1))
-        except (IndexError, RuntimeError):
-            pass
-        else:
-            return -picked.mean() if reduction == 1 else -picked.sum() if reduction == 2 else -picked.squeeze(1)
-    ignored = target == ignore_index
-    safe = target.masked_fill(ignored, 0)
-    try:
-        loss = -rows.gather(1, safe.unsqueeze(1)).squeeze(1)
-    except (IndexError, RuntimeError):
-        wrong = safe[(safe < 0) | (safe >= rows.size(1))]
-        if wrong.numel():
-            raise IndexError(f"Target {int(wrong[0])} is out of bounds.") from None
-        raise
-    share = (~ignored).to(rows.dtype) if weight is None else weight[safe].masked_fill(ignored, 0.0)
-    loss = (loss * share).masked_fill(ignored, 0.0)
-    if reduction == 0:
-        return loss
-    return loss.sum() / share.sum() if reduction == 1 else loss.sum()
-
-
-# One pass over the data where the core has it.
-_nll_loss = find("_nll_loss") or _picked_loss
+_nll_loss = primitive("_nll_loss")
+_cross_entropy = primitive("_cross_entropy")
 
 
 def nll_loss(
@@ -390,22 +359,7 @@ def nll_loss(
     reduction = reduction_name(size_average, reduce, reduction)
     if reduction not in _CODES:
         raise ValueError(f"{reduction} is not a valid value for reduction")
-    n_dims = input.dim()
-    if n_dims == 2:
-        return _nll_loss(input, target, weight, _CODES[reduction], ignore_index)
-    if n_dims == 0:
-        raise ValueError(f"Expected 1 or more dimensions (got {n_dims})")
-    if n_dims == 1:
-        loss = _nll_loss(input.unsqueeze(0), target.reshape(1), weight, _CODES[reduction], ignore_index)
-        return loss.squeeze(0) if reduction == "none" else loss
-    if input.size(0) != target.size(0):
-        raise ValueError(f"Expected input batch_size ({input.size(0)}) to match target batch_size ({target.size(0)}).")
-    if target.shape != (input.size(0), *input.shape[2:]):
-        raise ValueError(f"Expected target size {(input.size(0), *input.shape[2:])}, got {tuple(target.shape)}")
-    # The classes go last, so that all positions together form one batch.
-    rows = input.movedim(1, -1).reshape(-1, input.size(1))
-    loss = _nll_loss(rows, target.reshape(-1), weight, _CODES[reduction], ignore_index)
-    return loss.view(target.shape) if reduction == "none" else loss
+    return _nll_loss(input, target, weight, _CODES[reduction], ignore_index)
 
 
 def cross_entropy(
@@ -435,10 +389,12 @@ def cross_entropy(
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, class_dim)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if reduction not in _CODES:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    if label_smoothing == 0.0:
+        return _cross_entropy(input, target, weight, _CODES[reduction], ignore_index)[0]
     log_probabilities = _log_softmax(input, class_dim)
     loss = nll_loss(log_probabilities, target, weight, None, ignore_index, None, reduction)
-    if label_smoothing == 0.0:
-        return loss
     smooth = _evenly_spread(log_probabilities, target, weight, ignore_index, reduction, class_dim)
     n_classes = input.size(class_dim)
     return (1 - label_smoothing) * loss + label_smoothing / n_classes * smooth
