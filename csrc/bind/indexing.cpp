@@ -172,6 +172,8 @@ Tensor without_leading_ones(Tensor value, int64_t ndim) {
 }  // namespace
 
 PyObject* getitem(PyObject* self, PyObject* key) {
+    if (is_overridden(&self, 1)) [[unlikely]]
+        return call_method_override("__getitem__", {self, key});
     return guarded([&]() -> PyObject* {
         Tensor t = tensor_of(self);
         TAEDA_CHECK_KIND(
@@ -184,6 +186,11 @@ PyObject* getitem(PyObject* self, PyObject* key) {
 }
 
 int setitem(PyObject* self, PyObject* key, PyObject* value) {
+    if (value && is_overridden(&self, 1)) [[unlikely]] {
+        PyObject* done = call_method_override("__setitem__", {self, key, value});
+        Py_XDECREF(done);
+        return done ? 0 : -1;
+    }
     try {
         if (!value) fail(ErrorKind::Type, "Tensor does not support deleting items");
         Tensor t = tensor_of(self);

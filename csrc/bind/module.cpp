@@ -5,6 +5,7 @@ namespace taeda::bind {
 void init_generator(nb::module_& m);
 void init_optim(nb::module_& m);
 void init_intercept(nb::module_& m);
+void init_overrides(nb::module_& m);
 }  // namespace taeda::bind
 
 NB_MODULE(_C, m) {
@@ -27,4 +28,5 @@ NB_MODULE(_C, m) {
     init_ops(m);
     init_optim(m);
     init_intercept(m);
+    init_overrides(m);
 }

@@ -52,6 +52,9 @@ bool needs_host(const Op& op, const ParsedCall& parsed) {
 }
 
 PyObject* vectorcall(PyObject* self_object, PyObject* const* arguments, size_t nargsf, PyObject* keyword_names) {
+    const Py_ssize_t n_positional = PyVectorcall_NARGS(nargsf), n_all = n_positional + (keyword_names ? PyTuple_GET_SIZE(keyword_names) : 0);
+    if (is_overridden(arguments, n_all)) [[unlikely]]
+        return call_override(self_object, arguments, n_positional, keyword_names);
     return guarded([&]() -> PyObject* {
         auto* self = reinterpret_cast<PyOpFunction*>(self_object);
         PyCall call{arguments, PyVectorcall_NARGS(nargsf), keyword_names};

@@ -29,6 +29,9 @@ PyObject* finish(const Op& op, Value* arguments, bool in_place) {
 // A binary operator by the key of its row. `has_alpha`: add and sub take a third argument.
 template <bool has_alpha>
 PyObject* binary(const Op& op, PyObject* a, PyObject* b, bool in_place = false) {
+    PyObject* operands[2] = {a, b};
+    if (is_overridden(operands, 2)) [[unlikely]]
+        return call_method_override(in_place ? concat(op.name, "_").c_str() : op.name, {a, b});
     return guarded([&]() -> PyObject* {
         Value arguments[3];
         if (!box_operand(a, arguments[0]) || !box_operand(b, arguments[1])) Py_RETURN_NOTIMPLEMENTED;
@@ -105,6 +108,8 @@ PyObject* nb_matrix_multiply(PyObject* a, PyObject* b) {
 }
 PyObject* nb_negative(PyObject* a) {
     static const Op& op = find_op("neg");
+    if (is_overridden(&a, 1)) [[unlikely]]
+        return call_method_override("neg", {a});
     return guarded([&] {
         Value arguments[1] = {tensor_of(a)};
         return finish(op, arguments, false);
@@ -113,6 +118,8 @@ PyObject* nb_negative(PyObject* a) {
 PyObject* nb_positive(PyObject* a) { return call_method("positive", a, nullptr); }
 PyObject* nb_absolute(PyObject* a) {
     static const Op& op = find_op("abs");
+    if (is_overridden(&a, 1)) [[unlikely]]
+        return call_method_override("abs", {a});
     return guarded([&] {
         Value arguments[1] = {tensor_of(a)};
         return finish(op, arguments, false);
@@ -183,6 +190,9 @@ const Op& comparison_op(int operation) {
 }  // namespace
 
 PyObject* tensor_richcompare(PyObject* a, PyObject* b, int operation) {
+    PyObject* operands[2] = {a, b};
+    if (is_overridden(operands, 2)) [[unlikely]]
+        return call_method_override(comparison_op(operation).name, {a, b});
     return guarded([&]() -> PyObject* {
         Value arguments[2];
         if (!is_tensor(a) || !box_operand(b, arguments[1])) {

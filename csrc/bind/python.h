@@ -67,6 +67,22 @@ bool is_layout(PyObject* object);
 PyObject* call_boxed(const Op& op, Value* arguments, bool in_place, std::span<const Tensor> outs);
 PyObject* getitem(PyObject* self, PyObject* key);
 int setitem(PyObject* self, PyObject* key, PyObject* value);
+// __torch_function__, see overrides.cpp. An operation first asks whether one of its arguments (or a mode) wants to see the call.
+extern PyTypeObject* g_parameter_type;
+extern thread_local int t_function_modes;
+bool is_overridden_slow(PyObject* const* objects, Py_ssize_t n);
+inline bool is_plain(PyObject* object) {
+    PyTypeObject* type = Py_TYPE(object);
+    return type == g_tensor_type || type == g_parameter_type ||
+           (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE) && type != &PyList_Type && type != &PyTuple_Type);
+}
+inline bool is_overridden(PyObject* const* objects, Py_ssize_t n) {
+    bool plain = t_function_modes == 0;
+    for (Py_ssize_t k = 0; k < n; ++k) plain = plain && is_plain(objects[k]);
+    return !plain && is_overridden_slow(objects, n);
+}
+PyObject* call_override(PyObject* function, PyObject* const* arguments, Py_ssize_t n, PyObject* keyword_names);
+PyObject* call_method_override(const char* method, std::initializer_list<PyObject*> arguments);
 PyObject* make_op_function(const Op& op, bool in_place);  // one overload of an operation
 // What stands for a wrapped tensor is asked for what only it can know: `item`, `tolist`, `numpy`.
 PyObject* ask_wrapper(const Tensor& t, const char* name);

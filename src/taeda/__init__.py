@@ -15,8 +15,6 @@ from taeda import _C
 _C._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
 # What an out-of-memory error adds to its message.
 _C._set_memory_reporter(lambda: __import__("taeda._memory_report", fromlist=["memory_report"]).memory_report())
-# What an out-of-memory error adds to its message.
-_C._set_memory_reporter(lambda: __import__("taeda._memory_report", fromlist=["memory_report"]).memory_report())
 
 from taeda import _ops
 from taeda._C import (
@@ -135,6 +133,7 @@ _LAZY_MODULES = {
     "nn",
     "ops",
     "optim",
+    "overrides",
     "random",
     "return_types",
     "serialization",
@@ -163,6 +162,8 @@ _LAZY_NAMES = {
     "show_config": "taeda._config",
     "__array_namespace_info__": "taeda.array_api",
     "vmap": "taeda.func",
+    "DisableTorchFunction": "taeda.overrides",
+    "DisableTorchFunctionSubclass": "taeda.overrides",
 }
 
 

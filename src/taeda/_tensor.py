@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda import _C
+from taeda import _C, overrides
 from taeda._C import Tensor
 
 _TYPE_NAMES = {
@@ -402,3 +402,6 @@ def _cpu_only(self: Tensor) -> int:
 
 Tensor.get_device = _cpu_only
 Tensor.names = property(lambda self: (None,) * self.dim())
+
+
+overrides.install()

@@ -7,6 +7,7 @@ from typing import Any
 from taeda import _C
 from taeda.func._batch import Batch as _Batch
 from taeda.func._modules import functional_call, replace_all_batch_norm_modules_, stack_module_state
+from taeda.func._rearrange import rearrange
 from taeda.func._transforms import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, linearize, vjp
 from taeda.func._vmap import vmap
 
@@ -21,6 +22,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "rearrange",
     "replace_all_batch_norm_modules_",
     "stack_module_state",
     "vjp",

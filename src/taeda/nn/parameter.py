@@ -29,6 +29,7 @@ class Parameter(taeda.Tensor, metaclass=_Marked):
     """
 
     _mark = "_is_param"
+    __torch_function__ = taeda._C._disabled_torch_function_impl  # operations on parameters give plain tensors
 
     def __new__(cls, data: Any = None, requires_grad: bool = True):
         if data is None:
@@ -75,6 +76,9 @@ def _rebuild_parameter_of_class(cls: type, data: Any, requires_grad: bool, state
     return result
 
 
+taeda._C._set_parameter_type(Parameter)
+
+
 class Buffer(taeda.Tensor, metaclass=_Marked):
     """A tensor that becomes a buffer of the Module that it is assigned to.
 
@@ -84,6 +88,7 @@ class Buffer(taeda.Tensor, metaclass=_Marked):
     """
 
     _mark = "_is_buffer"
+    __torch_function__ = taeda._C._disabled_torch_function_impl
 
     def __new__(cls, data: Any = None, *, persistent: bool = True):
         if data is None:
@@ -158,6 +163,7 @@ class UninitializedBuffer(UninitializedTensorMixin, taeda.Tensor):
     """A buffer whose shape is not known yet; ``materialize(shape)`` makes it an ordinary tensor."""
 
     cls_to_become = taeda.Tensor
+    __torch_function__ = taeda._C._disabled_torch_function_impl
 
     def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True):
         result = taeda.Tensor._make_subclass(cls, taeda.empty(0, device=device, dtype=dtype), requires_grad)
