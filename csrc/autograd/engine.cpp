@@ -210,7 +210,7 @@ private:
         if (options_.has_inputs) {
             auto wanted = leaf_inputs_.find(leaf);
             if (wanted == leaf_inputs_.end()) return;
-        } else if (!leaf->autograd || leaf->autograd->hooks.empty()) {
+        } else if (!leaf->autograd || !leaf->autograd->has_hooks()) {
             accumulate_grad(*leaf, grad);
             return;
         }
@@ -229,7 +229,7 @@ private:
             std::vector<const Node*> work;
             auto visit = [&](const Edge& edge, uint64_t user) {
                 if (edge.node && seen.insert(edge.node.get()).second) work.push_back(edge.node.get());
-                if (!edge.leaf || !edge.leaf->autograd || edge.leaf->autograd->hooks.empty()) return;
+                if (!edge.leaf || !edge.leaf->autograd || !edge.leaf->autograd->has_hooks()) return;
                 uint64_t& oldest = oldest_uses_.try_emplace(edge.leaf.get(), user).first->second;
                 oldest = std::min(oldest, user);
             };
@@ -253,7 +253,7 @@ private:
     void finish_leaf(const Ptr<TensorImpl>& leaf) {
         Tensor grad = std::move(leaves_[leaf.get()]);
         std::vector<AutogradRecord::LeafHook> hooks;
-        if (leaf->autograd) hooks = leaf->autograd->hooks;
+        if (leaf->autograd && leaf->autograd->rare) hooks = leaf->autograd->rare->hooks;
         for (auto& hook : hooks) {
             if (hook.when != AutogradRecord::When::Gradient) continue;
             if (Tensor replaced = hook.hook->call(grad); replaced.defined()) grad = replaced;

@@ -27,14 +27,14 @@ std::vector<Level> g_levels;
 uint64_t g_level_count = 0;
 
 std::shared_ptr<TangentList>& need_tangents(const Tensor& t) {
-    auto& tangents = need_record(t).tangents;
+    auto& tangents = need_record(t).need_rare().tangents;
     if (!tangents) tangents = std::make_shared<TangentList>();
     return tangents;
 }
 
 Tangent* find_own(const AutogradRecord& record, uint64_t level) {
-    if (!record.tangents) return nullptr;
-    for (Tangent& tangent : *record.tangents)
+    if (!record.rare || !record.rare->tangents) return nullptr;
+    for (Tangent& tangent : *record.rare->tangents)
         if (tangent.level == level) return &tangent;
     return nullptr;
 }
@@ -69,7 +69,7 @@ Tensor places_in(const Tensor& view, const Tensor& base) {
     Tensor laid_out = empty_strided(base.sizes(), base.strides(), DType::Int64);
     cpu::copy_into(laid_out, alias(numbers, base.sizes(), contiguous_strides(base.sizes()), 0));
     Tensor part = cpu::contiguous(views::as_strided(laid_out, view.sizes(), view.strides(), view.offset() - base.offset()));
-    return alias(part, {std::initializer_list<int64_t>{part.numel()}}, {std::initializer_list<int64_t>{1}}, 0);
+    return alias(part, {std::initializer_list<int64_t>{part.numel()}}, {std::initializer_list<int64_t>{1}}, part.offset());
 }
 
 Tensor flat(const Tensor& t) { return call_one("reshape", {t, Shape{-1}}); }
@@ -79,12 +79,13 @@ Tensor zero_tangent(const Tensor& t) { return cpu::zeros(t.sizes(), t.dtype(), t
 void each_level(const Tensor& t, auto&& f) {
     const AutogradRecord* record = t.defined() ? t.impl()->autograd : nullptr;
     if (!record) return;
-    auto visit = [&](const std::shared_ptr<TangentList>& list) {
+    auto visit = [&](const AutogradRecord& of) {
+        const TangentList* list = of.rare ? of.rare->tangents.get() : nullptr;
         for (size_t k = 0; list && k < list->size(); ++k)
             if ((*list)[k].level < grad_mode().forward_limit) f((*list)[k].level);
     };
-    visit(record->tangents);
-    if (Tensor base = forward_base(record); base.defined() && base.impl()->autograd) visit(base.impl()->autograd->tangents);
+    visit(*record);
+    if (Tensor base = forward_base(record); base.defined() && base.impl()->autograd) visit(*base.impl()->autograd);
 }
 
 std::vector<uint64_t> levels_of(std::initializer_list<const Tensor*> tensors) {
@@ -314,7 +315,7 @@ void set_tangent(const Tensor& t, uint64_t level, const Tensor& tangent) {
     found->holders.push_back(list);
 }
 
-void share_tangents(const Tensor& alias, const Tensor& t) { need_record(alias).tangents = need_tangents(t); }
+void share_tangents(const Tensor& alias, const Tensor& t) { need_record(alias).need_rare().tangents = need_tangents(t); }
 
 std::shared_ptr<TangentList> shared_tangents(const Tensor& t) { return need_tangents(t); }
 

@@ -131,7 +131,7 @@ Tensor SavedTensor::unpack_hooked(const Node& owner) const {
         plain = packed_->unpack();
     }
     Tensor t = alias(plain);
-    if (packed_->tangents) need_record(t).tangents = packed_->tangents;
+    if (packed_->tangents) need_record(t).need_rare().tangents = packed_->tangents;
     const Edge& edge = packed_->edge;
     if (edge.node) set_history(t, edge.node, edge.index);
     else if (edge.leaf) set_history(t, Ptr<Node>::adopt(new PassNode(edge)), 0);

@@ -167,8 +167,7 @@ PointwiseNode::PointwiseNode(const Op& op, const Value* arguments, const Tensor&
     for (size_t k = 0; k < n; ++k) {
         const auto* t = std::get_if<Tensor>(&arguments[k]);
         if (!t) {
-            slots[k].number = unbox_scalar(arguments[k]);
-            slots[k].is_number = true;
+            slots[k].value = unbox_scalar(arguments[k]);
             continue;
         }
         const cpu::PointwiseGrad& grad = pointwise.grads[k];
@@ -183,8 +182,8 @@ PointwiseNode::PointwiseNode(const Op& op, const Value* arguments, const Tensor&
         }
     }
     for (size_t k = 0; k < n; ++k)
-        if (inputs >> k & 1 && !slots[k].is_number) slots[k].tensor.save(std::get<Tensor>(arguments[k]));
-    if (saves_result) slots[n].tensor.save_result(result, 0);
+        if (inputs >> k & 1 && !slots[k].is_number()) slots[k].tensor().save(std::get<Tensor>(arguments[k]));
+    if (saves_result) slots[n].tensor().save_result(result, 0);
     if (pointwise.forward.n_attributes && reads_attributes) {
         attributes = std::make_unique<cpu::Attributes>();
         *attributes = PointwiseCall(pointwise, arguments).attributes;
@@ -204,14 +203,14 @@ bool PointwiseNode::reads_wrapped(const Tensor& g) const {
         return false;
     if (g.is_wrapped()) return true;
     for (const Slot& slot : slots)
-        if (slot.tensor.defined() && slot.tensor.peek().is_wrapped()) return true;
+        if (!slot.is_number() && slot.tensor().defined() && slot.tensor().peek().is_wrapped()) return true;
     return false;
 }
 
 bool PointwiseNode::reads_dual(const Tensor& g) const {
     if (has_tangent(g)) return true;
     for (const Slot& slot : slots)
-        if (slot.tensor.has_tangent()) return true;
+        if (!slot.is_number() && slot.tensor().has_tangent()) return true;
     return false;
 }
 
@@ -226,11 +225,11 @@ Tensor PointwiseNode::gradient_of(size_t input, const Tensor& g) {
         Value inputs[cpu::kMaxPointwiseInputs];
         Tensor result;
         for (size_t k = 0; k < n; ++k)
-            if (slots[k].is_number) inputs[k] = slots[k].number;
+            if (slots[k].is_number()) inputs[k] = slots[k].number();
         for (size_t i = 0; i < grad.n_reads; ++i) {
             uint8_t read = grad.reads[i];
-            if (read == cpu::kReadsResult) result = slots[n].tensor.unpack(*this);
-            else if (read != cpu::kReadsGrad && !slots[read].is_number) inputs[read] = slots[read].tensor.unpack(*this);
+            if (read == cpu::kReadsResult) result = slots[n].tensor().unpack(*this);
+            else if (read != cpu::kReadsGrad && !slots[read].is_number()) inputs[read] = slots[read].tensor().unpack(*this);
         }
         return pointwise_compose(op->pointwise->index, static_cast<int>(input))(g, inputs, result, given);
     }
@@ -243,18 +242,19 @@ Tensor PointwiseNode::gradient_of(size_t input, const Tensor& g) {
             continue;
         }
         const Slot& slot = slots[read == cpu::kReadsResult ? n : read];
-        if (slot.is_number) {
-            operands[i].number = slot.number;
+        if (slot.is_number()) {
+            operands[i].number = slot.number();
             continue;
         }
-        held[i] = slot.tensor.unpack(*this);
+        held[i] = slot.tensor().unpack(*this);
         operands[i].tensor = &held[i];
     }
     return cpu::run_pointwise(grad.loop, {operands, grad.n_reads}, given);
 }
 
 void PointwiseNode::release_saved() {
-    for (Slot& slot : slots) slot.tensor.reset();
+    for (Slot& slot : slots)
+        if (!slot.is_number()) slot.tensor().reset();
     is_released = true;
 }
 

@@ -54,9 +54,12 @@ struct PointwiseNode final : Node {
     const char* name() const override { return op->backward_name; }
 
     struct Slot {
-        SavedTensor tensor;
-        Scalar number;
-        bool is_number = false;
+        bool is_number() const { return value.index() == 1; }
+        const Scalar& number() const { return std::get<1>(value); }
+        SavedTensor& tensor() { return std::get<0>(value); }
+        const SavedTensor& tensor() const { return std::get<0>(value); }
+
+        std::variant<SavedTensor, Scalar> value;
     };
     const Op* op;
     InlineList<Slot, 3> slots;  // inputs, then the result

@@ -101,7 +101,7 @@ void detach_in_place(const Tensor& t) {
     if (record) {
         record->grad_fn.reset();
         record->output_index = 0;
-        record->tangents.reset();
+        if (record->rare) record->rare->tangents.reset();
     }
     t.impl()->requires_grad = false;
 }

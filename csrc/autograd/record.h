@@ -25,18 +25,29 @@ struct AutogradRecord {
     bool retains_grad = false;
     Tensor grad;
     std::unique_ptr<ViewInfo> view;
-    std::shared_ptr<TangentList> tangents;                          // of forward mode; shared with the alias that a node saves of its result
     enum class When : uint8_t { Gradient, Accumulated, NodeDone };  // what the hook gets: the gradient, the leaf, the gradient after all
     struct LeafHook {
         uint64_t id;
         std::shared_ptr<GradHook> hook;
         When when;
     };
-    std::vector<LeafHook> hooks;
+    // What few tensors have. Without it a record fits into one block of the allocator's smallest class.
+    struct Rare {
+        std::vector<LeafHook> hooks;
+        std::shared_ptr<TangentList> tangents;  // of forward mode; shared with the alias that a node saves of its result
+    };
+    std::unique_ptr<Rare> rare;
+
+    Rare& need_rare() {
+        if (!rare) rare = std::make_unique<Rare>();
+        return *rare;
+    }
+    bool has_hooks() const { return rare && !rare->hooks.empty(); }
 
     static void* operator new(size_t n) { return allocate(n); }
     static void operator delete(void* block, size_t n) { deallocate(block, n); }
 };
+static_assert(sizeof(AutogradRecord) <= 64);
 
 inline AutogradRecord& need_record(const Tensor& t) {
     if (!t.impl()->autograd) t.impl()->autograd = new AutogradRecord;

@@ -161,10 +161,11 @@ PyGetSetDef g_node_getset[] = {
 
 nb::object add_leaf_hook(const Tensor& leaf, std::shared_ptr<GradHook> hook, AutogradRecord::When when) {
     uint64_t id = next_hook_id();
-    need_record(leaf).hooks.push_back({id, std::move(hook), when});
+    need_record(leaf).need_rare().hooks.push_back({id, std::move(hook), when});
     nb::object handle_type = nb::module_::import_("taeda.utils.hooks").attr("CoreHookHandle");
     Tensor plain = leaf;
-    return handle_type(nb::cpp_function([plain, id] { std::erase_if(need_record(plain).hooks, [&](auto& entry) { return entry.id == id; }); }));
+    return handle_type(
+        nb::cpp_function([plain, id] { std::erase_if(need_record(plain).need_rare().hooks, [&](auto& entry) { return entry.id == id; }); }));
 }
 
 void accumulate_dealloc(PyObject* object) {

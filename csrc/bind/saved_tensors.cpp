@@ -146,10 +146,10 @@ PyObject* pointwise_attribute(PointwiseNode& node, const std::string& name, bool
     for (size_t k = 0; k < n; ++k) {
         if (name != node.op->arguments[k].name) continue;
         PointwiseNode::Slot& slot = node.slots[k];
-        if (slot.is_number) return raw ? nullptr : wrap_scalar(slot.number);
-        return value_of(node, slot.tensor, raw).release().ptr();
+        if (slot.is_number()) return raw ? nullptr : wrap_scalar(slot.number());
+        return value_of(node, slot.tensor(), raw).release().ptr();
     }
-    if (name == "result") return value_of(node, node.slots[n].tensor, raw).release().ptr();
+    if (name == "result") return value_of(node, node.slots[n].tensor(), raw).release().ptr();
     for (size_t k = n; k < node.op->arguments.size() && node.attributes && !raw; ++k)
         if (name == node.op->arguments[k].name) {
             std::complex<double> number = node.attributes->complex[k - n];
@@ -182,8 +182,8 @@ std::vector<std::string> saved_names(Node* node) {
     } else if (auto* pointwise = dynamic_cast<PointwiseNode*>(node)) {
         const size_t n = pointwise->op->pointwise->forward.n_inputs;
         for (size_t k = 0; k <= n; ++k)
-            if (pointwise->slots[k].is_number || pointwise->slots[k].tensor.defined())
-                add(k < n ? pointwise->op->arguments[k].name : "result", !pointwise->slots[k].is_number);
+            if (pointwise->slots[k].is_number() || pointwise->slots[k].tensor().defined())
+                add(k < n ? pointwise->op->arguments[k].name : "result", !pointwise->slots[k].is_number());
         for (size_t k = n; k < pointwise->op->arguments.size() && pointwise->attributes; ++k) add(pointwise->op->arguments[k].name, false);
     }
     return names;

@@ -67,5 +67,7 @@ def test_the_message_names_the_forward_that_a_second_derivative_came_from():
             (y * 0).backward()
         z = (x + 1).log()
         (slope,) = taeda.autograd.grad(z, x, create_graph=True)
-        with pytest.raises(RuntimeError, match=r"that in the backward of LogBackward0, recorded at .*test_anomaly_mode"):
+        with pytest.raises(
+            RuntimeError, match=r"that in the backward of LogBackward0, recorded at .*test_anomaly_mode"
+        ):
             taeda.autograd.grad(slope, x, taeda.full((1,), float("nan")))
