@@ -147,9 +147,12 @@ struct Softmax {
         const C* x = in(from);
         C *result = out(to), max[kSoftmaxColumns], sum[kSoftmaxColumns];
         column_maxima(x, max, n, step, cols);
-        for (int64_t j = 0; j < cols; ++j) max[j] = vm_abs(max[j]) == -kLowest ? C(0) : max[j];
+        for (int64_t j = 0; j < cols; ++j) {
+            result[j] = max[j];  // where it is infinite, this is the result
+            max[j] = vm_abs(max[j]) == -kLowest ? C(0) : max[j];
+        }
         column_sums(x, max, sum, n, step, cols);
-        for (int64_t j = 0; j < cols; ++j) result[j] = max[j] + vm_log(sum[j]);
+        for (int64_t j = 0; j < cols; ++j) result[j] = vm_abs(result[j]) == -kLowest ? result[j] : max[j] + vm_log(sum[j]);
     }
 
     static void row_stats(const void* from, void* max, void* log_sum, int64_t n) {

@@ -53,6 +53,13 @@ def test_logsumexp_of_infinite_complex_numbers():
     assert taeda.logsumexp(taeda.empty(0, dtype=taeda.complex128), 0).real.item() == -float("inf")
 
 
+@pytest.mark.parametrize("dim", [0, 1])
+def test_logsumexp_of_infinities(dim):
+    x = taeda.tensor([[float("inf"), 1.0, -float("inf")], [float("inf"), 2.0, -float("inf")]])
+    made = taeda.logsumexp(x if dim == 0 else x.T.contiguous(), dim).tolist()
+    assert made == pytest.approx([float("inf"), np.logaddexp(1, 2), -float("inf")])
+
+
 def test_logcumsumexp_of_complex_numbers():
     z = complex_numbers(5, 2) * 0.3
     made = taeda.logcumsumexp(taeda.from_numpy(z), 0).numpy()

@@ -2,7 +2,7 @@
 
 A cell is "derived" (it follows from the row), "written" (someone wrote it for this operation), or "no: " and a reason. The
 column "jvp" (forward mode) says how: "derived" from a pointwise expression, "linear" and "multilinear" by the operation itself,
-"by its gradient" by transposing that.
+"by its gradient" by transposing that. The column "vmap" says "a loop over the samples" where there is no rule for all at once.
 ``tools/opboard.py`` shows the matrix; tests/ops/test_registry.py walks it and holds it to what the package does.
 """
 
@@ -13,11 +13,24 @@ import importlib
 import pkgutil
 import textwrap
 
+from taeda.ops import batching
 from taeda.ops.forward import LINEAR, MULTILINEAR
 from taeda.ops.limits import reason
 from taeda.ops.registry import REGISTRY, Op, inplace_only
 
-CAPABILITIES = ("cpu", "meta", "gradient", "second gradient", "jvp", "in-place", "out", "half", "complex", "docs")
+CAPABILITIES = (
+    "cpu",
+    "meta",
+    "gradient",
+    "second gradient",
+    "jvp",
+    "vmap",
+    "in-place",
+    "out",
+    "half",
+    "complex",
+    "docs",
+)
 # The modules of the package taeda.ops that hold rows, where a row's module settles its gradient.
 _WITHOUT_GRADIENT = {"creation": "it makes a new tensor", "random": "what is drawn does not follow from the input"}
 
@@ -42,6 +55,7 @@ def capabilities(row: Op) -> dict[str, str]:
         "gradient": _gradient(row),
         "second gradient": _second_gradient(row),
         "jvp": _jvp(row),
+        "vmap": batching.kind(row),
         "in-place": _inplace(row),
         "out": _out(row),
         "half": _half(row),
@@ -69,7 +83,7 @@ def _gradient(row: Op) -> str:
         return "no: the result is bool"
     if not definition.types & {"float", "complex"}:
         return "no: the operands are integers"
-    return _no("gradient", row) or "no: the row says that it is not differentiable"
+    return _no("gradient", row) or "no: counted as constant, as in PyTorch"
 
 
 def _second_gradient(row: Op) -> str:
@@ -162,7 +176,7 @@ def _complex(row: Op) -> str:
         return _no("complex", row) or "written"
     if "complex" in row.pointwise.types:
         return "derived"
-    return "no: the row has no loop for complex numbers"
+    return "no: defined for real numbers only, as in PyTorch"
 
 
 def _docs(row: Op) -> str:
