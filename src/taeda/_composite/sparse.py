@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import taeda
 from taeda._composite._public import public
 
-__all__ = ["sparse_coo_tensor", "sparse_compressed_tensor", "to_dense", "to_sparse"]
+if TYPE_CHECKING:
+    from taeda import Tensor
 
-Tensor = taeda.Tensor
+__all__ = ["sparse_coo_tensor", "sparse_compressed_tensor", "to_dense", "to_sparse"]
 
 
 # ---- makers

@@ -16,7 +16,7 @@ __all__ = ["sparse_mask", "to_dense", "to_sparse"]
 # ---- to dense
 
 
-class _FullGradient(Function):
+class _FullGradient(Function):  # type: ignore[valid-type, misc]
     """The dense tensor; its gradient is not cut down to the places of the sparse one."""
 
     @staticmethod

@@ -199,6 +199,6 @@ def zeros_of(input: Any, size: Any, dtype: Any) -> Any:
             return make(none, taeda.zeros(shape, dtype=dtype or input.dtype))
         return empty_sparse(size, pattern.layout, dtype or input.dtype, pattern.plain.dtype)
     if tuple(size) == pattern.shape:
-        none = Coordinates(taeda.zeros(pattern.sparse_dim, 0, dtype=taeda.int64), pattern.shape, True)
-        return make(none, taeda.zeros(0, *pattern.dense_shape, dtype=dtype or input.dtype))
+        places = Coordinates(taeda.zeros(pattern.sparse_dim, 0, dtype=taeda.int64), pattern.shape, True)
+        return make(places, taeda.zeros(0, *pattern.dense_shape, dtype=dtype or input.dtype))
     return empty_sparse(size, pattern.layout, dtype or input.dtype)

@@ -19,7 +19,7 @@ __all__ = ["addmm", "as_sparse_gradcheck", "log_softmax", "mm", "sampled_addmm",
 # ---- products
 
 
-class _MmExtreme(Function):
+class _MmExtreme(Function):  # type: ignore[valid-type, misc]
     """The largest or smallest products of each row, and no sum."""
 
     @staticmethod

@@ -133,7 +133,7 @@ def _batched(op: Any, a: Any, b: Any) -> Any:
     return _C._sparse_mm(*parts, b.reshape(n_batch * n_cols, b.shape[2])).reshape(n_batch, n_rows, b.shape[2])
 
 
-class _SparseProduct(Function):
+class _SparseProduct(Function):  # type: ignore[valid-type, misc]
     """The product of two sparse matrices; the gradients have the patterns of their factors."""
 
     @staticmethod

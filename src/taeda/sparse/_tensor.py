@@ -56,8 +56,8 @@ class Sparse(_wrapped.Wrapper):
                            "  hint: to_dense().tolist()")  # fmt: skip
 
 
-def sparse_of(tensor: Any) -> Sparse | None:
-    """Return what stands for a sparse tensor; None where ``tensor`` is none."""
+def sparse_of(tensor: Any) -> Any:
+    """Return the `Sparse` that stands for a tensor; None where it is no sparse one."""
     wrapper = _C._wrapper_of(tensor)
     return wrapper if isinstance(wrapper, Sparse) else None
 
@@ -67,7 +67,7 @@ def make(pattern: Coordinates | Compressed, values: Any) -> Any:
     return _C._wrap(Sparse(pattern, values.detach()), pattern.shape, values.dtype)
 
 
-class _Values(Function):
+class _Values(Function):  # type: ignore[valid-type, misc]
     """The values of a sparse tensor."""
 
     @staticmethod
@@ -86,7 +86,7 @@ class _Values(Function):
         return build(pattern, grad)
 
 
-class _Build(Function):
+class _Build(Function):  # type: ignore[valid-type, misc]
     """The sparse tensor of a pattern and values."""
 
     @staticmethod
