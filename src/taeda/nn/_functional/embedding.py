@@ -193,15 +193,17 @@ def embedding_bag(
         index, bag = index[counted], bag[counted]
         factors = None if factors is None else factors[counted]
     rows = _embedding(weight, index, -1, scale_grad_by_freq, sparse)
-    if factors is not None:
-        rows = rows * factors.unsqueeze(1)
     if mode == "max":
         return _largest(rows, bag, n_bags)
+    if weight.dtype in (taeda.float16, taeda.bfloat16):  # added up in float
+        rows = rows.float()
+    if factors is not None:
+        rows = rows * factors.unsqueeze(1)
     total = taeda.zeros(n_bags, weight.size(1), dtype=rows.dtype, device=weight.device).index_add(0, bag, rows)
     if mode == "sum":
-        return total
+        return total.to(weight.dtype)
     count = taeda.zeros(n_bags, dtype=rows.dtype).index_add(0, bag, taeda.ones(bag.numel(), dtype=rows.dtype))
-    return total / count.clamp_min(1).unsqueeze(1)
+    return (total / count.clamp_min(1).unsqueeze(1)).to(weight.dtype)
 
 
 def _largest(rows: Any, bag: Any, n_bags: int) -> Any:
