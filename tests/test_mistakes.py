@@ -178,7 +178,7 @@ def another_number_of_labels():
     F.cross_entropy(torch.zeros(2, 3), torch.tensor([0, 1, 2]))
 
 
-@mistake(RuntimeError, "expected target dtype to be Long or Byte, but got Int", "(2,)")
+@mistake(RuntimeError, "expected target dtype to be Long or Byte, but got Int", "[2]")
 def labels_of_another_integer_type():
     F.cross_entropy(torch.zeros(2, 3), torch.tensor([0, 1], dtype=torch.int32))
 

@@ -139,12 +139,23 @@ Tensor _as_strided(const Tensor& input, IntList size, IntList stride, int64_t st
 
 Tensor unfold(const Tensor& input, int64_t dimension, int64_t size, int64_t step) { return views::unfold(input, dimension, size, step); }
 
+namespace {
+
+// Each part is a tensor of some hundred bytes, also where there is nothing in it.
+void check_parts(const char* name, int64_t count) {
+    constexpr int64_t kMost = int64_t{1} << 24;
+    TAEDA_CHECK(count <= kMost, name, "(): ", count, " parts are more than fit in memory (at most ", kMost, ")");
+}
+
+}  // namespace
+
 TensorList split(const Tensor& input, int64_t split_size, int64_t dim) {
     TAEDA_CHECK(input.dim() > 0, "split expects at least a 1-dimensional tensor");
     dim = wrap_dim(dim, input.dim());
     const int64_t whole = input.size(dim);
     TAEDA_CHECK(split_size >= 0, "split expects split_size be non-negative, but got split_size=", split_size);
     TAEDA_CHECK(split_size > 0 || whole == 0, "split_size can only be 0 if dimension size is 0, but got dimension size of ", whole);
+    if (whole > 0) check_parts("split", whole / split_size);
     TensorList parts;
     if (whole == 0) parts.push_back(alias(input));
     for (int64_t start = 0; start < whole; start += split_size)
@@ -179,14 +190,16 @@ TensorList chunk(const Tensor& input, int64_t chunks, int64_t dim) {
     TAEDA_CHECK(chunks > 0, "chunk expects `chunks` to be greater than 0, got: ", chunks);
     dim = wrap_dim(dim, input.dim());
     const int64_t whole = input.size(dim);
+    if (whole == 0) check_parts("chunk", chunks);
     if (whole == 0) return split_sizes(input, Shape(chunks, 0), dim);
-    return split(input, (whole + chunks - 1) / chunks, dim);
+    return split(input, whole / chunks + (whole % chunks != 0), dim);
 }
 
 TensorList _tensor_split(const Tensor& input, int64_t sections, int64_t dim) {
     TAEDA_CHECK(input.dim() > 0, "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims");
     dim = wrap_dim(dim, input.dim());
     TAEDA_CHECK(sections > 0, "number of sections must be larger than 0, got ", sections);
+    check_parts("tensor_split", sections);
     const int64_t whole = input.size(dim), least = whole / sections, longer = whole % sections;
     Shape sizes;
     for (int64_t i = 0; i < sections; ++i) sizes.push_back(least + (i < longer));
@@ -211,6 +224,7 @@ TensorList unbind(const Tensor& input, int64_t dim) {
     dim = wrap_dim(dim, input.dim());
     TensorList parts;
     const int64_t count = input.size(dim);
+    check_parts("unbind", count);
     parts.reserve(count);
     for (int64_t i = 0; i < count; ++i) parts.push_back(views::select(input, dim, i));
     return parts;

@@ -35,6 +35,9 @@ REFUSED = {
     "columns beyond all numbers": lambda: taeda.triu_indices(3, 3, 2**63 - 1),
     "steps that overflow in bytes": lambda: taeda.logspace(1, 5, HUGE, out=taeda.empty(0, dtype=taeda.float64)),
     "sizes that overflow in bytes": lambda: taeda.empty(0).resize_(HUGE),
+    "more parts than fit in memory": lambda: taeda.chunk(cube(0, 3), HUGE),
+    "more sections than fit in memory": lambda: cube(0, 3).tensor_split(HUGE),
+    "more slices than fit in memory": lambda: taeda.empty(HUGE, 0).unbind(),
     "pivots out of range": lambda: taeda.linalg.lu_solve(
         cube(3, 3), taeda.tensor([1, 2000000, 3], dtype=taeda.int32), cube(3, 1)
     ),
