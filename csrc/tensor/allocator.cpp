@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "tensor/cache_policy.h"
+#include "tensor/poison.h"
 
 namespace taeda {
 
@@ -80,7 +81,9 @@ struct ThreadEnd {
         t_lists.is_over = true;
         for (size_t i = 0; i < kSmallClasses; ++i)
             while (FreeBlock* block = t_lists.heads[i]) {
+                unpoison(block, sizeof(FreeBlock));
                 t_lists.heads[i] = block->next;
+                poison(block, (i + 1) * kAlignment);
                 shared.blocks.emplace((i + 1) * kAlignment, Cached{block, 0});
             }
     }
@@ -115,6 +118,7 @@ void* ask_system(size_t size) {
 
 void give_to_system(void* block, size_t size) noexcept {
     g_reserved.fetch_sub(size, std::memory_order_relaxed);
+    unpoison(block, size);
     if (size >= kHugePage) munmap(block, size);
     else std::free(block);
 }
@@ -183,6 +187,13 @@ void* allocate_uncached(size_t size, size_t n_bytes) {
     return block;
 }
 
+// Hands a block of `size` bytes out for `n_bytes` of them.
+void* handed_out(void* block, size_t size, size_t n_bytes) {
+    poison(block, size);
+    unpoison(block, n_bytes);
+    return block;
+}
+
 }  // namespace
 
 // Small blocks are not in `allocated_bytes`: two atomic additions would cost more than handing out the block does.
@@ -193,15 +204,16 @@ void* allocate(size_t n_bytes) {
         size_t index = n_bytes ? (n_bytes - 1) / kAlignment : 0;
         ThreadLists& lists = t_lists;
         if (FreeBlock* block = lists.heads[index]) [[likely]] {
+            unpoison(block, sizeof(FreeBlock));
             lists.heads[index] = block->next;
             --lists.counts[index];
-            return block;
+            return handed_out(block, (index + 1) * kAlignment, n_bytes);
         }
         if (!lists.is_watched) watch_thread();
         size_t size = (index + 1) * kAlignment;
         void* block = take_cached(size);
         if (!block) block = allocate_uncached(size, n_bytes);
-        return block;
+        return handed_out(block, size, n_bytes);
     }
     TAEDA_CHECK_KIND(OutOfMemory, n_bytes < (size_t{1} << 47), "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", n_bytes,
                      " bytes");
@@ -214,7 +226,7 @@ void* allocate(size_t n_bytes) {
     }
     if (!block) block = allocate_uncached(size, n_bytes);
     count_allocation(size);
-    return block;
+    return handed_out(block, size, n_bytes);
 }
 
 void deallocate(void* block, size_t n_bytes) noexcept {
@@ -223,17 +235,21 @@ void deallocate(void* block, size_t n_bytes) noexcept {
         ThreadLists& lists = t_lists;
         if (lists.counts[index] < kSmallListLength && !lists.is_over) [[likely]] {
             auto* freed = static_cast<FreeBlock*>(block);
+            unpoison(block, sizeof(FreeBlock));
             freed->next = lists.heads[index];
+            poison(block, (index + 1) * kAlignment);
             lists.heads[index] = freed;
             ++lists.counts[index];
             return;
         }
         Cache& shared = cache();
         std::lock_guard lock(shared.mutex);
+        poison(block, (index + 1) * kAlignment);
         shared.blocks.emplace((index + 1) * kAlignment, Cached{block, 0});
         return;
     }
     size_t size = rounded_size(n_bytes);
+    poison(block, size);
     g_allocated.fetch_sub(size, std::memory_order_relaxed);
     Cache& shared = cache();
     std::lock_guard lock(shared.mutex);
@@ -264,6 +280,7 @@ void set_memory_limit(uint64_t n_bytes) { g_limit.store(n_bytes); }
 void release_cached_memory() {
     for (size_t i = 0; i < kSmallClasses; ++i) {
         while (FreeBlock* block = t_lists.heads[i]) {
+            unpoison(block, sizeof(FreeBlock));
             t_lists.heads[i] = block->next;
             give_to_system(block, (i + 1) * kAlignment);
         }
