@@ -65,6 +65,7 @@ FUNCTIONS = {
     "round_even": np.round,
     "ten_to": lambda n: np.power(n.dtype.type(10), n),
     "maximum": np.maximum,
+    "clamp_min": np.maximum,
     "minimum": np.minimum,
     "fmax": np.fmax,
     "fmin": np.fmin,
