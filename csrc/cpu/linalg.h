@@ -50,6 +50,8 @@ struct Matrices {
 
 // ---- loops
 
+inline constexpr int64_t kLapackCallers = 64;  // OpenBLAS has room for as many threads at once; more would end the process
+
 // Calls f(first, last) for pieces of a batch, in taeda's threads; a single large matrix gets the library's.
 // `flops` is about what one matrix takes.
 template <class F>
@@ -61,7 +63,8 @@ void for_matrices(int64_t count, double flops, F&& f) {
         return f(int64_t{0}, int64_t{1});
     }
     LapackThreads threads(1);
-    parallel_for(0, count, std::max<int64_t>(1, static_cast<int64_t>(1e5 / (flops + 500))), f);
+    const auto worthwhile = static_cast<int64_t>(1e5 / (flops + 500));
+    parallel_for(0, count, std::max({int64_t{1}, worthwhile, (count + kLapackCallers - 1) / kLapackCallers}), f);
 }
 
 inline double cubed(int64_t n) { return static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n); }

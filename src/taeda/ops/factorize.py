@@ -134,8 +134,8 @@ _row(
 
 _LU_GRADIENT = _lines(
     "plu = lu_unpack(LU, pivots, True, True)",
-    "m = input.shape[-2]",
-    "n = input.shape[-1]",
+    "m = A.shape[-2]",
+    "n = A.shape[-1]",
     "k = plu[1].shape[-1]",
     "lh = plu[1].narrow(-2, 0, k).mH",
     "uh = plu[2].narrow(-1, 0, k).mH",
@@ -144,9 +144,9 @@ _LU_GRADIENT = _lines(
     # What the rows of L, or the columns of U, beyond the square part ask of it.
     "low = gl.narrow(-2, k, m - k)",
     "high = gu.narrow(-1, k, n - k)",
-    "a = matmul(lh, gl.narrow(-2, 0, k)) - matmul(high, plu[2].narrow(-1, k, n - k).mH)",
-    "b = matmul(gu.narrow(-1, 0, k), uh) - matmul(plu[1].narrow(-2, k, m - k).mH, low)",
-    "inner = solve_triangular(lh, a.tril(-1) + b.triu(), upper=True, unitriangular=True)",
+    "below = matmul(lh, gl.narrow(-2, 0, k)) - matmul(high, plu[2].narrow(-1, k, n - k).mH)",
+    "above = matmul(gu.narrow(-1, 0, k), uh) - matmul(plu[1].narrow(-2, k, m - k).mH, low)",
+    "inner = solve_triangular(lh, below.tril(-1) + above.triu(), upper=True, unitriangular=True)",
     "square = solve_triangular(uh, inner, upper=False, left=False)",
     "wide = solve_triangular(lh, high, upper=True, unitriangular=True)",
     "tall = solve_triangular(uh, low, upper=False, left=False)",
@@ -154,13 +154,13 @@ _LU_GRADIENT = _lines(
 )
 _PIVOT = "pivot: exchange rows, as is always done on the CPU; default True."
 _row(
-    "lu_factor_ex(Tensor input, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor info)",
-    vjp={"input": _LU_GRADIENT},
+    "lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor info)",
+    vjp={"A": _LU_GRADIENT},
     differentiable=("LU",),
     doc=f"""Return the LU factorization in one matrix, its row exchanges, and a number for each matrix instead of an error.
 
     Args:
-        input: (..., m, n).
+        A: (..., m, n).
         {_PIVOT}
         check_errors: raise LinAlgError as ``lu_factor`` does; default False.
 
@@ -170,13 +170,13 @@ _row(
     """,
 )
 _row(
-    "lu_factor(Tensor input, *, bool pivot=True) -> (Tensor LU, Tensor pivots)",
-    vjp={"input": _LU_GRADIENT},
+    "lu_factor(Tensor A, *, bool pivot=True) -> (Tensor LU, Tensor pivots)",
+    vjp={"A": _LU_GRADIENT},
     differentiable=("LU",),
     doc=f"""Return the LU factorization in one matrix, and its row exchanges, for ``lu_solve``.
 
     Args:
-        input: (..., m, n).
+        A: (..., m, n).
         {_PIVOT}
 
     Raises:
