@@ -402,11 +402,13 @@ void unpack_real(int64_t half, int64_t lanes, Split<T> from, Split<T> to, Split<
         unpack_one(re[l], im[l], re[l], im[l], T(-1), T(0), to_re[half * lanes + l], to_im[half * lanes + l]);
     }
     if (lanes == 1) {
+#pragma GCC ivdep  // the two places never overlap
         for (int64_t k = 1; k < half; ++k) unpack_one(re[k], im[k], re[half - k], im[half - k], c[k], d[k], to_re[k], to_im[k]);
         return;
     }
     for (int64_t k = 1; k < half; ++k) {
         int64_t a = k * lanes, b = (half - k) * lanes;
+#pragma GCC ivdep  // the two places never overlap
         for (int64_t l = 0; l < lanes; ++l) unpack_one(re[a + l], im[a + l], re[b + l], im[b + l], c[k], d[k], to_re[a + l], to_im[a + l]);
     }
 }
@@ -425,11 +427,13 @@ void pack_real(int64_t half, int64_t lanes, Split<T> from, Split<T> to, Split<co
     const T* __restrict re = from.re, * __restrict im = from.im, * __restrict c = turn.re, * __restrict d = turn.im;
     T* __restrict to_re = to.re, * __restrict to_im = to.im;
     if (lanes == 1) {
+#pragma GCC ivdep  // the two places never overlap
         for (int64_t k = 0; k < half; ++k) pack_one(re[k], im[k], re[half - k], im[half - k], c[k], d[k], to_re[k], to_im[k]);
         return;
     }
     for (int64_t k = 0; k < half; ++k) {
         int64_t a = k * lanes, b = (half - k) * lanes;
+#pragma GCC ivdep  // the two places never overlap
         for (int64_t l = 0; l < lanes; ++l) pack_one(re[a + l], im[a + l], re[b + l], im[b + l], c[k], d[k], to_re[a + l], to_im[a + l]);
     }
 }
