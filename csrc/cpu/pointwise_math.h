@@ -133,9 +133,9 @@ TAEDA_VM T vm_trunc_divide(T x, T y) {
 }
 // Python's modulo: the sign of the divisor.
 template <PwReal T>
-inline T vm_remainder(T x, T y) {
+TAEDA_VM T vm_remainder(T x, T y) {
     T rest = vm_fmod(x, y);
-    return rest != T(0) && (rest < T(0)) != (y < T(0)) ? rest + y : rest;
+    return (rest != T(0)) & ((rest < T(0)) != (y < T(0))) ? rest + y : rest;
 }
 // Python's //: from the remainder, because the rounded quotient can be a whole number too high.
 template <PwReal T>

@@ -166,14 +166,19 @@ TAEDA_VM float vm_hypot(float x, float y) {
     return (vm_abs(x) == kInfinityF) | (vm_abs(y) == kInfinityF) ? kInfinityF : value;
 }
 
-// The exact remainder with the sign of x. A quotient below 2^28 times a float is exact in double; only larger ones need
-// the C library's long division.
-inline float vm_fmod(float x, float y) {
-    double a = std::fabs(static_cast<double>(x)), b = std::fabs(static_cast<double>(y)), quotient = std::trunc(a / b);
-    if (!(quotient < 268435456.0)) return std::fmod(x, y);
+// The exact remainder with the sign of x. A quotient below 2^28 times a float is exact in double; only larger ones (and
+// those that are no number) need the C library's long division.
+inline constexpr double kNearQuotient = 268435456.0;
+TAEDA_VM double fmod_quotient(float x, float y) { return vm_trunc(vm_abs(static_cast<double>(x)) / vm_abs(static_cast<double>(y))); }
+TAEDA_VM float fmod_rest(float x, float y, double quotient) {
+    double a = vm_abs(static_cast<double>(x)), b = vm_abs(static_cast<double>(y));
     double rest = a - quotient * b;
     rest = rest < 0.0 ? rest + b : rest;  // the division had rounded up to an integer
-    return std::copysign(static_cast<float>(y - y == 0.0f ? rest : a), x);
+    return vm_copysign(static_cast<float>(y - y == 0.0f ? rest : a), x);
+}
+inline float fmod_any(float x, float y) {
+    const double quotient = fmod_quotient(x, y);
+    return quotient < kNearQuotient ? fmod_rest(x, y, quotient) : std::fmod(x, y);
 }
 
 // ---- trigonometric functions
@@ -277,7 +282,8 @@ TAEDA_VM float vm_cos_near(float x) {
 
 // Note [Vector functions]: the table of vm_sin_any keeps gcc from vectorising, and few programs need it. So a loop calls
 // an ordinary function for which gcc knows that vector forms exist (the vector function ABI's names); these look whether
-// any of their elements is far out and take the table only then. They are defined in vecmath_trig_isa.cpp.
+// any of their elements is far out and take the table only then. So does the remainder, with the long division. They are defined in
+// vecmath_trig_isa.cpp.
 #if defined(TAEDA_X86)
 extern "C" {
 #if defined(TAEDA_DEFINES_VECTOR_FUNCTIONS)  // gcc would make vector forms of its own beside a definition
@@ -288,14 +294,17 @@ extern "C" {
 TAEDA_VECTOR_FUNCTION float taeda_sin_float(float x);
 TAEDA_VECTOR_FUNCTION float taeda_cos_float(float x);
 TAEDA_VECTOR_FUNCTION float taeda_tan_float(float x);
+TAEDA_VECTOR_FUNCTION float taeda_fmod_float(float x, float y);
 }
 TAEDA_VM float vm_sin(float x) { return taeda_sin_float(x); }
 TAEDA_VM float vm_cos(float x) { return taeda_cos_float(x); }
 TAEDA_VM float vm_tan(float x) { return taeda_tan_float(x); }
+TAEDA_VM float vm_fmod(float x, float y) { return taeda_fmod_float(x, y); }
 #else
 TAEDA_VM float vm_sin(float x) { return vm_sin_any(x); }
 TAEDA_VM float vm_cos(float x) { return vm_cos_any(x); }
 TAEDA_VM float vm_tan(float x) { return vm_tan_any(x); }
+TAEDA_VM float vm_fmod(float x, float y) { return fmod_any(x, y); }
 #endif
 
 inline constexpr float kHalfPiF = 1.57079637f, kHalfPiLowF = -4.37113883e-8f;

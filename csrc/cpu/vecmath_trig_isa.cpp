@@ -1,18 +1,21 @@
-// The vector forms of sine, cosine and tangent under the names that gcc calls them by: see Note [Vector functions].
+// The vector forms of sine, cosine, tangent and the remainder under the names that gcc calls them by: see Note [Vector functions].
 #define TAEDA_DEFINES_VECTOR_FUNCTIONS
 #include "cpu/vecmath.h"
 
 #if defined(TAEDA_X86)
 
-// _ZGV, the instruction set's letter, N (not masked), the number of lanes, v (one vector argument).
+// _ZGV, the instruction set's letter, N (not masked), the number of lanes, a v for each vector argument.
 #if defined(__AVX512F__)
 #define TAEDA_VECTOR_NAME(name) _ZGVeN16v_##name
+#define TAEDA_VECTOR_NAME_OF_TWO(name) _ZGVeN16vv_##name
 #define TAEDA_LANES 16
 #elif defined(__AVX2__)
 #define TAEDA_VECTOR_NAME(name) _ZGVdN8v_##name
+#define TAEDA_VECTOR_NAME_OF_TWO(name) _ZGVdN8vv_##name
 #define TAEDA_LANES 8
 #else
 #define TAEDA_VECTOR_NAME(name) _ZGVbN4v_##name
+#define TAEDA_VECTOR_NAME_OF_TWO(name) _ZGVbN4vv_##name
 #define TAEDA_LANES 4
 #endif
 
@@ -63,10 +66,26 @@ TAEDA_DEFINE(sin, TAEDA_NEAR(sin))
 TAEDA_DEFINE(cos, TAEDA_NEAR(cos))
 TAEDA_DEFINE(tan, )
 
+__attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME_OF_TWO(taeda_fmod_float)(Lanes x, Lanes y) {
+    alignas(Lanes) float a[kLanes], b[kLanes], out[kLanes];
+    *reinterpret_cast<AliasedLanes*>(a) = x;
+    *reinterpret_cast<AliasedLanes*>(b) = y;
+    double quotient[kLanes];
+    int64_t far = 0;
+    for (int i = 0; i < kLanes; ++i) quotient[i] = fmod_quotient(a[i], b[i]);
+    for (int i = 0; i < kLanes; ++i) far |= !(quotient[i] < kNearQuotient);
+    if (far)
+        for (int i = 0; i < kLanes; ++i) out[i] = fmod_any(a[i], b[i]);
+    else
+        for (int i = 0; i < kLanes; ++i) out[i] = fmod_rest(a[i], b[i], quotient[i]);
+    return *reinterpret_cast<AliasedLanes*>(out);
+}
+
 #if TAEDA_LANES == 4  // the scalar forms, once
 float taeda_sin_float(float x) { return vm_sin_any(x); }
 float taeda_cos_float(float x) { return vm_cos_any(x); }
 float taeda_tan_float(float x) { return vm_tan_any(x); }
+float taeda_fmod_float(float x, float y) { return fmod_any(x, y); }
 #endif
 }
 

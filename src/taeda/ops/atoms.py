@@ -201,8 +201,8 @@ copysign = _atom(
 nextafter = _atom("nextafter", 2, lambda x, y, r: (where(eq(x, y), 0, 1), 0), scalar=True)
 
 # ---- division with remainders
-fmod = _atom("fmod", 2, lambda x, y, r: (1, -trunc(x / y)), heavy=8, scalar=True)
-remainder = _atom("remainder", 2, lambda x, y, r: (1, -floor_divide(x, y)), heavy=8, scalar=True)
+fmod = _atom("fmod", 2, lambda x, y, r: (1, -trunc(x / y)), heavy=8)
+remainder = _atom("remainder", 2, lambda x, y, r: (1, -floor_divide(x, y)), heavy=8)
 floor_divide = _atom("floor_divide", 2, lambda x, y, r: (0, 0), heavy=8, scalar=True)
 trunc_divide = _atom("trunc_divide", 2, lambda x, y, r: (0, 0), public="_div_trunc", heavy=3)
 gcd = _atom("gcd", 2, None, scalar=True)
