@@ -349,7 +349,7 @@ private:
             if (!line.empty() && error.message.find("recorded at") == std::string::npos)
                 error.message += concat("\n  in ", node.name(), ", recorded at ", line);
             bool was_written = error.message.find("modified by an inplace operation") != std::string::npos;
-            if (was_written && error.message.find("which is output") == std::string::npos) error.message += writer_text(node);
+            if (was_written && error.message.find(" written at ") == std::string::npos) error.message += writer_text(node);
             throw;
         }
         if (grad_mode().anomaly && grad_mode().anomaly_check_nan) check_nan(node, out);

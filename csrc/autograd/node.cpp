@@ -92,8 +92,10 @@ void SavedTensor::repack(const Node& owner, std::unique_ptr<PackedTensor> (*pack
 
 namespace {
 
-[[noreturn]] void fail_modified(const Node& owner, const Tensor& t, uint32_t expected) {
+[[noreturn]] void fail_modified(const Node& owner, const Tensor& t, uint32_t expected, int32_t result_index) {
     std::string writer;
+    // The alias of a result has no history; who wrote it is found by the engine, in the graph.
+    if (result_index >= 0) writer = concat(", which is output ", result_index, " of ", owner.name(), ",");
     if (t.impl()->autograd && t.impl()->autograd->grad_fn) {
         const Node& node = *t.impl()->autograd->grad_fn;
         writer = concat(", which is output ", t.impl()->autograd->output_index, " of ", node.name(), ",");
@@ -154,7 +156,7 @@ Tensor SavedTensor::unpack(const Node& owner) const {
              "you need to backward through the graph a second time or if you need to access saved tensors after calling backward.\n  node: ",
              owner.name(), line.empty() ? "" : concat(", recorded at ", line));
     }
-    if (tensor_.version() != version_) fail_modified(owner, tensor_, version_);
+    if (tensor_.version() != version_) fail_modified(owner, tensor_, version_, result_index_);
     if (result_index_ < 0 || !grad_mode().enabled) return tensor_;
     Tensor with_history = alias(tensor_);
     if (g_dual_levels) [[unlikely]]
