@@ -39,9 +39,8 @@ Tensor run_pointwise(const cpu::PointwiseOp& op, const Value* arguments, const T
 
 // Operations that ask other tensors for their shape only, or that move between devices.
 bool may_mix_devices(const Op& op) {
-    static constexpr std::string_view kNames[] = {"copy_",       "_to_copy",        "_set_tensor_", "resize_as_",
-                                                  "sum_to_size", "_index",          "_index_put",   "_index_zero",
-                                                  "index_put",   "_index_backward", "fill_.tensor"};
+    static constexpr std::string_view kNames[] = {"copy_",      "_to_copy",    "_set_tensor_", "resize_as_",      "sum_to_size", "_index",
+                                                  "_index_put", "_index_zero", "index_put",    "_index_backward", "fill_.tensor"};
     return op.is_view || std::ranges::find(kNames, std::string_view(op.key)) != std::end(kNames);
 }
 

@@ -64,13 +64,13 @@ _ATTRIBUTES: dict[str, list[Any]] = {
 def derived(make: Make, row: Op) -> Iterator[Sample]:
     """Yield samples of a pointwise row: one for each attribute's numbers, then shapes, then numbers as operands."""
     yield _sample(make, row, [(2, 3)], "plain")
-    given = [argument for argument in row.schema.arguments if argument.name in row.pointwise.attributes]
+    given = [argument for argument in row.schema.arguments if argument.name in _definition(row).attributes]
     for argument in given:
         for value in _ATTRIBUTES.get(argument.name, [0.7])[0 if argument.default is not None else 1 :]:
             yield _sample(make, row, [(2, 3)], f"{argument.name}={value}", {argument.name: value})
     yield _sample(make, row, [()], "zero-dim")
     yield _sample(make, row, [(0, 3)], "empty")
-    operands = [name for name in row.pointwise.inputs if not _is_single(row, name)]
+    operands = [name for name in _definition(row).inputs if not _is_single(row, name)]
     if len(operands) > 1:
         yield _sample(make, row, [(2, 1), (3,), (1, 3), ()], "broadcast")
         yield _sample(make, row, [(3,), (2, 1, 1), (2, 3), ()], "broadcast, first operand smaller")
@@ -79,6 +79,11 @@ def derived(make: Make, row: Op) -> Iterator[Sample]:
     for argument in row.schema.arguments[1:]:
         if argument.type == "Operand":
             yield _with_number(make, row, argument)
+
+
+def _definition(row: Op) -> Any:
+    """What makes the row pointwise: its operands and attributes."""
+    return row.pointwise
 
 
 def _is_single(row: Op, name: str) -> bool:
@@ -92,12 +97,12 @@ def _sample(
     """One sample; the last shape counts for the operands that follow."""
     ranges = _DOMAINS.get(row.name, (_ANY,))
     values: dict[str, Any] = {}
-    for place, name in enumerate(row.pointwise.inputs):
+    for place, name in enumerate(_definition(row).inputs):
         shape = () if _is_single(row, name) else shapes[min(place, len(shapes) - 1)]
         low, high = ranges[min(place, len(ranges) - 1)]
         if name == "n":
             low, high = _DEGREE
-        is_condition = name in row.pointwise.conditions
+        is_condition = name in _definition(row).conditions
         values[name] = make.mask(*shape) if is_condition else make.tensor(*shape, low=low, high=high)
     for argument in row.schema.arguments:
         if numbers and argument.name in numbers:
@@ -128,7 +133,7 @@ def _position(row: Op, argument: Argument) -> int:
 def _with_number(make: Make, row: Op, argument: Argument) -> Sample:
     sample = _sample(make, row, [(2, 3)], f"{argument.name} a number")
     values = sample.bound(row)
-    place = row.pointwise.inputs.index(argument.name)
+    place = _definition(row).inputs.index(argument.name)
     ranges = _DOMAINS.get(row.name, (_ANY,))
     low, high = _DEGREE if argument.name == "n" else ranges[min(place, len(ranges) - 1)]
     values[argument.name] = make.number(low, high)
