@@ -327,7 +327,7 @@ class CheckpointFunction(taeda.autograd.Function):
         ]
         if not pairs:
             raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
-        taeda.autograd.backward(*map(tuple, zip(*pairs, strict=True)))
+        taeda.autograd.backward([output for output, _ in pairs], [grad for _, grad in pairs])
         return (None, None, *(value.grad if isinstance(value, taeda.Tensor) else None for value in inputs))
 
 
