@@ -37,7 +37,9 @@ PyObject* wrap_results(const Op& op, Value* results) {
     if (!type) {
         PyObject* fields = PyTuple_New(static_cast<Py_ssize_t>(n));
         for (size_t k = 0; k < n; ++k) PyTuple_SET_ITEM(fields, static_cast<Py_ssize_t>(k), PyUnicode_FromString(op.result_names[k]));
-        type = checked(PyObject_CallFunction(g_named_tuple_factory, "sN", op.name, fields));
+        // PyTorch's names: taeda.svd gives a return_types.svd, taeda.linalg.svd a linalg_svd, which has other fields.
+        const std::string type_name = (std::string_view(op.homes) == "linalg" ? "linalg_" : "") + std::string(op.name);
+        type = checked(PyObject_CallFunction(g_named_tuple_factory, "sN", type_name.c_str(), fields));
     }
     PyObject* named = PyObject_CallOneArg(type, items);
     Py_DECREF(items);
