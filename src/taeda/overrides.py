@@ -93,7 +93,9 @@ def _offer(function: Callable[..., Any], relevant: list[Any], args: tuple[Any, .
     )
 
 
-def handle_torch_function(public_api: Callable[..., Any], relevant_args: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
+def handle_torch_function(
+    public_api: Callable[..., Any], relevant_args: Iterable[Any], *args: Any, **kwargs: Any
+) -> Any:
     """Offer a call to the classes of ``relevant_args`` in turn, derived ones first, and return the first answer.
 
     Raises:

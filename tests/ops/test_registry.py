@@ -47,7 +47,8 @@ def test_no_cell_is_blank(key):
     wrong = {
         name: text
         for name, text in cells.items()
-        if text not in ("derived", "written", *HOW.get(name, ())) and not (text.startswith("no: ") and len(text) > len("no: "))
+        if text not in ("derived", "written", *HOW.get(name, ()))
+        and not (text.startswith("no: ") and len(text) > len("no: "))
     }
     assert wrong == {}, f"{key}: give the row what it lacks, or the reason in `notes` or taeda/ops/limits.py"
 

@@ -220,21 +220,6 @@ def _index_zero(call: Call) -> Any:
     return _put(call, g, indices, flags, ranks, taeda.zeros([], dtype=g.dtype, device=g.device), False, 0, False)
 
 
-# ---- embedding: rows of a table
-
-
-@rule("embedding")
-def _embedding(call: Call) -> Any:
-    names = call.op.names
-    weight, index = call[names[0]], call[names[1]]
-    if not call.batched[0]:
-        return call.op(call.arguments)
-    n = weight.shape[1]
-    index = call.full(names[1])
-    offset = taeda.arange(call.batch_size).reshape([-1, *[1] * (index.ndim - 1)]) * n
-    return weight.flatten(0, 1)[index + offset]
-
-
 @rule("masked_fill", "masked_fill.tensor")
 def _masked_fill(call: Call) -> Any:
     x, mask, value = call["input"], call["mask"], call["value"]

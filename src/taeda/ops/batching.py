@@ -51,7 +51,7 @@ WRITTEN = frozenset(
     "_masked_scatter_backward _masked_select_backward _matmul_backward _native_batch_norm _nll_loss _nll_loss_backward _rms_norm_backward "
     "_roll_back _take_backward _tensor_split.indices _tensor_split_backward _trace_backward addbmm addmm addmv "
     "argmax argmin baddbmm bmm broadcast_to bucketize cat concat concatenate conv1d conv2d conv3d conv_transpose1d "
-    "conv_transpose2d conv_transpose3d convolution copy_ diag_embed dot embedding expand expand_as fill_.tensor "
+    "conv_transpose2d conv_transpose3d convolution copy_ diag_embed dot expand expand_as fill_.tensor "
     "flatten fliplr flipud group_norm index_add index_copy index_fill index_fill.tensor index_put index_select "
     "layer_norm linear masked_fill masked_fill.tensor masked_scatter matmul max median min mm mv nanmedian "
     "native_layer_norm permute put qr ravel reshape reshape_as rms_norm roll rot90 searchsorted solve solve_ex "

@@ -17,7 +17,7 @@ class _SparseRows:
     def get(cls) -> Any:
         if cls._function is None:
 
-            class SparseRows(taeda.autograd.Function):
+            class SparseRows(taeda.autograd.Function):  # type: ignore[valid-type, misc]
                 @staticmethod
                 def forward(ctx, weight, index, padding_row, scale_grad_by_freq):
                     ctx.save_for_backward(index)
