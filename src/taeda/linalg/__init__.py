@@ -1,13 +1,12 @@
 """taeda.linalg: filled from the registry and the compositions that have their home here."""
 
 import typing as _typing
-from typing import Any as _Any
 
 from taeda import _C, _ops
 
 if _typing.TYPE_CHECKING:  # the names come from the registry
 
-    def __getattr__(name: str) -> _Any: ...
+    def __getattr__(name): ...
 
 
 LinAlgError = _C._LinAlgError
