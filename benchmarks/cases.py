@@ -92,6 +92,18 @@ def softmax_layer_norm(m: ModuleType) -> Step:
     return step
 
 
+def attention(m: ModuleType) -> Step:
+    m.manual_seed(0)
+    query, key, value = (m.randn(4, 8, 1024, 64, requires_grad=True) for _ in range(3))
+    gradient = m.randn(4, 8, 1024, 64)
+
+    def step() -> None:
+        m.nn.functional.scaled_dot_product_attention(query, key, value).backward(gradient)
+        query.grad = key.grad = value.grad = None
+
+    return step
+
+
 def product(m: ModuleType, dtype: str) -> Step:
     m.manual_seed(0)
     a, b = (m.randn(1536, 1536).to(getattr(m, dtype)) for _ in range(2))
@@ -105,6 +117,7 @@ CASES = (
     Case("Adam step, 4-128-2 network, batch 32", lambda m: training(m, mlp, (32, 4), 2), 4.0),
     Case("(a * b + a).tanh(), 8 M floats", tanh_8m, 2.5),
     Case("softmax, layer norm, 2048 x 2048, forward and backward", softmax_layer_norm, 1.5),
+    Case("attention, 4 x 8 x 1024 x 64, forward and backward", attention, 1.3),
     Case("float32 product, 1536 x 1536", lambda m: product(m, "float32"), 1.1),
     Case("bfloat16 product, 1536 x 1536", lambda m: product(m, "bfloat16"), 1.0),
     Case("MNIST network, batch 64, training step", lambda m: training(m, mnist, (64, 1, 28, 28), 10), 1.3),
