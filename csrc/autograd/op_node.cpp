@@ -203,7 +203,8 @@ bool PointwiseNode::reads_wrapped(const Tensor& g) const {
         return false;
     if (g.is_wrapped()) return true;
     for (const Slot& slot : slots)
-        if (!slot.is_number() && slot.tensor().defined() && slot.tensor().peek().is_wrapped()) return true;
+        // What a hook has packed may turn out to be one.
+        if (!slot.is_number() && slot.tensor().defined() && (!slot.tensor().peek().defined() || slot.tensor().peek().is_wrapped())) return true;
     return false;
 }
 

@@ -238,3 +238,12 @@ def test_gradcheck_of_sparse_inputs():
             return (2 * g).sparse_mask(sparse(A))
 
     assert not torch.autograd.gradcheck(Wrong.apply, leaf(A), masked=True, raise_exception=False)
+
+
+def test_hooks_on_saved_tensors_beside_and_of_sparse_ones():
+    s, x = leaf(A), torch.tensor(B, requires_grad=True)
+    with torch.autograd.graph.save_on_cpu():
+        y = (x * x).sum() + (s * s).sum()
+    y.backward()
+    same(x.grad, 2 * B)
+    same(s.grad, 2 * A)
