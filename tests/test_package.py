@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import subprocess
 import sys
 
@@ -91,3 +92,9 @@ def test_show_config_names_the_kernels():
     text = taeda.show_config()
     assert text.startswith(f"taeda {taeda.__version__}\n")
     assert "kernels: " in text and "threads: " in text
+
+
+def test_import_leaves_the_environment_as_it_was():
+    code = "import os; before = dict(os.environ); import taeda; assert dict(os.environ) == before"
+    for extra in ({}, {"GOMP_SPINCOUNT": "77"}, {"OMP_WAIT_POLICY": "passive"}):
+        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **extra})

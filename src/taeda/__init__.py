@@ -10,7 +10,17 @@ import importlib
 import os as _os
 import typing as _typing
 
+# libgomp's threads wait for work by spinning for milliseconds. With more busy processes than cores that takes the time away from the
+# thread that is waited for, and steps become tens of times slower; a few microseconds lose nothing on an idle machine. libgomp
+# reads this once, when the core is loaded, and only where the program has no wish of its own.
+_spins = not _os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
+if _spins:
+    _os.environ["GOMP_SPINCOUNT"] = "2000"
 from taeda import _C
+
+if _spins:
+    del _os.environ["GOMP_SPINCOUNT"]
+del _spins
 
 _C._set_package_folder(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
 # What an out-of-memory error adds to its message.
