@@ -17,8 +17,15 @@ const char* isa_name(Isa isa);
 
 }  // namespace taeda::cpu
 
+// A sanitizer's build has one instruction set only, TAEDA_ONE_ISA.
 // The build passes TAEDA_ISA=isa_v2, isa_v3, isa_v4 or isa_plain to each compilation of a *_isa.cpp file.
-#if defined(TAEDA_X86)
+#if defined(TAEDA_ONE_ISA)
+#define TAEDA_DECLARE_ISA(Table, name) \
+    namespace TAEDA_ONE_ISA {          \
+    extern const Table name;           \
+    }                                  \
+    inline const Table& name() { return TAEDA_ONE_ISA::name; }
+#elif defined(TAEDA_X86)
 #define TAEDA_DECLARE_ISA(Table, name)                                                                                               \
     namespace isa_v2 {                                                                                                               \
     extern const Table name;                                                                                                         \
