@@ -245,15 +245,17 @@ inline T vm_fmod(T x, T y) {
         if (y == T(-1)) return T(0);
     return x % y;
 }
+// One division gives the quotient and, by a product, the rest.
 template <PwInteger T>
 inline T vm_floor_divide(T x, T y) {
-    T quotient = vm_trunc_divide(x, y);
-    return vm_fmod(x, y) != T(0) && (x < T(0)) != (y < T(0)) ? quotient - T(1) : quotient;
+    using Wrapping = std::make_unsigned_t<T>;  // the most negative number divided by -1 wraps around
+    const T quotient = vm_trunc_divide(x, y), rest = static_cast<T>(Wrapping(x) - Wrapping(quotient) * Wrapping(y));
+    return quotient - T((rest != T(0)) & ((rest < T(0)) != (y < T(0))));
 }
 template <PwInteger T>
 inline T vm_remainder(T x, T y) {
-    T rest = vm_fmod(x, y);
-    return rest != T(0) && (rest < T(0)) != (y < T(0)) ? rest + y : rest;
+    const T rest = vm_fmod(x, y);
+    return rest + ((rest != T(0)) & ((rest < T(0)) != (y < T(0))) ? y : T(0));
 }
 // By repeated squaring, wrapping around like all integer arithmetic. A negative power is 0, except of 1 and -1.
 template <PwInteger T>

@@ -35,10 +35,12 @@ enum class ReduceType : uint8_t { Byte, Int64, Float, Double, ComplexFloat, Comp
 inline constexpr int kReduceTypes = 6;
 
 // `acc` holds accumulators for `cap` results; `slot` is one of them, `first` the index of the first element along the
-// reduced dimension.
+// reduced dimension. `rows` reduces whole rows of at most kReduceTile elements, `row_step` elements apart, into the first
+// `rows` slots: one call for many short ones.
 struct ReduceKernels {
     int64_t slot_bytes = 0;  // 0: the rule does not exist for the type
     void (*init)(void* acc, int64_t cap) = nullptr;
+    void (*rows)(void* acc, int64_t cap, const void* x, int64_t row_step, int64_t rows, int64_t n, double p) = nullptr;
     void (*row)(void* acc, int64_t cap, int64_t slot, const void* x, int64_t n, int64_t first, double p) = nullptr;
     void (*columns)(void* acc, int64_t cap, const void* x, int64_t row_step, int64_t rows, int64_t cols, int64_t first, double p) = nullptr;
     void (*merge)(void* acc, const void* later, int64_t cap, int64_t n) = nullptr;

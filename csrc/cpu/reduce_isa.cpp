@@ -235,6 +235,21 @@ void fold_columns(typename R::Lane* lanes, const typename R::Element* x, int64_t
     }
 }
 
+// reduce(j, row) for rows that follow each other, while what lies some rows ahead is brought into the cache: a short row is
+// done with before the hardware has recognised a run, and it does not look past the end of a page.
+template <class C, class F>
+inline void each_row(const C* x, int64_t row_step, int64_t rows, int64_t n, F reduce) {
+    constexpr int64_t kAhead = 2048, kLine = 64;  // bytes
+    const bool fetches = row_step >= n && row_step <= 2 * n && n * static_cast<int64_t>(sizeof(C)) <= kAhead;
+    for (int64_t j = 0; j < rows; ++j, x += row_step) {
+        if (fetches) {
+            const char* ahead = reinterpret_cast<const char*>(x) + kAhead;
+            for (int64_t line = 0; line < row_step * static_cast<int64_t>(sizeof(C)); line += kLine) __builtin_prefetch(ahead + line, 0, 3);
+        }
+        reduce(j, x);
+    }
+}
+
 template <class R>
 struct Simple {
     using C = typename R::Element;
@@ -247,6 +262,10 @@ struct Simple {
         Acc a = static_cast<Acc*>(acc)[slot];
         for (int64_t i = 0; i < n; i += kReduceTile) a = R::merge(a, Acc(fold<R>(static_cast<const C*>(x) + i, std::min(kReduceTile, n - i), p)));
         static_cast<Acc*>(acc)[slot] = a;
+    }
+    static void rows(void* acc, int64_t, const void* x, int64_t row_step, int64_t rows, int64_t n, double p) {
+        Acc* a = static_cast<Acc*>(acc);
+        each_row(static_cast<const C*>(x), row_step, rows, n, [=](int64_t j, const C* row) { a[j] = R::merge(a[j], Acc(fold<R>(row, n, p))); });
     }
     static void columns(void* acc, int64_t, const void* x, int64_t row_step, int64_t rows, int64_t cols, int64_t, double p) {
         typename R::Lane lanes[kReduceColumns];
@@ -262,7 +281,7 @@ struct Simple {
         for (int64_t j = 0; j < n; ++j) static_cast<typename R::Out*>(out)[j] = R::finish(static_cast<const Acc*>(acc)[j], p);
     }
     static constexpr ReduceKernels kernels() {
-        return {sizeof(Acc), init, row, columns, merge, finish, DTypeOf<typename R::Out>::value, DTypeOf<typename R::Out>::value};
+        return {sizeof(Acc), init, rows, row, columns, merge, finish, DTypeOf<typename R::Out>::value, DTypeOf<typename R::Out>::value};
     }
 };
 
@@ -308,6 +327,9 @@ struct Moments {
             add(static_cast<double*>(acc), cap, slot, double(m), shift + off / double(m), squares - off * off / double(m));
         }
     }
+    static void rows(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t n, double) {
+        each_row(static_cast<const C*>(from), row_step, rows, n, [=](int64_t j, const C* x) { row(acc, cap, j, x, n, 0, 0); });
+    }
     static void columns(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t cols, int64_t, double) {
         C shift[kReduceColumns], off[kReduceColumns], squares[kReduceColumns];
         for (int64_t i = 0; i < rows; i += kRowsAtOnce) {
@@ -341,7 +363,9 @@ struct Moments {
             if (second) static_cast<C*>(second)[j] = static_cast<C>(a[j] == 0 ? std::numeric_limits<double>::quiet_NaN() : a[cap + j]);
         }
     }
-    static constexpr ReduceKernels kernels() { return {3 * sizeof(double), init, row, columns, merge, finish, DTypeOf<C>::value, DTypeOf<C>::value}; }
+    static constexpr ReduceKernels kernels() {
+        return {3 * sizeof(double), init, rows, row, columns, merge, finish, DTypeOf<C>::value, DTypeOf<C>::value};
+    }
 };
 
 // ---- the index of an extreme
@@ -363,20 +387,30 @@ struct Arg {
     static void init(void* acc, int64_t cap) {
         for (int64_t j = 0; j < cap; ++j) indices(acc)[j] = -1;
     }
-    static int64_t find(const C* x, int64_t n, C value) {
-        constexpr int kStep = 64;
-        const bool nan = is_nan(value);
-        int64_t i = 0;
-        for (; i + kStep <= n; i += kStep) {  // whole steps without a branch, so that they vectorise
-            Index found = 0;
-            if (nan)
-                for (int j = 0; j < kStep; ++j) found |= Index(is_nan(x[i + j]));
-            else
-                for (int j = 0; j < kStep; ++j) found |= Index(x[i + j] == value);
-            if (found) break;
+    // The first of kStep places where `is_it` holds, or kStep: without a branch, so that it vectorises.
+    template <int kStep, class F>
+    static Index first_of(const C* x, F is_it) {
+        Index at = kStep;
+        for (Index j = 0; j < kStep; ++j) {
+            const Index here = is_it(x[j]) ? j : Index(kStep);
+            at = here < at ? here : at;
         }
-        while (!(nan ? is_nan(x[i]) : x[i] == value)) ++i;
+        return at;
+    }
+    template <class F>
+    static int64_t find_first(const C* x, int64_t n, F is_it) {
+        constexpr int kStep = 64, kFew = 8;
+        int64_t i = 0;
+        for (; i + kStep <= n; i += kStep)
+            if (Index at = first_of<kStep>(x + i, is_it); at < kStep) return i + at;
+        for (; i + kFew <= n; i += kFew)
+            if (Index at = first_of<kFew>(x + i, is_it); at < kFew) return i + at;
+        while (!is_it(x[i])) ++i;
         return i;
+    }
+    static int64_t find(const C* x, int64_t n, C value) {
+        if (is_nan(value)) return find_first(x, n, [](C y) { return is_nan(y); });
+        return find_first(x, n, [value](C y) { return y == value; });
     }
     static void row(void* acc, int64_t cap, int64_t slot, const void* from, int64_t n, int64_t first, double) {
         int64_t& index = indices(acc)[slot];
@@ -389,6 +423,9 @@ struct Arg {
             best = value;
             index = first + i + find(x, m, value);
         }
+    }
+    static void rows(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t n, double) {
+        each_row(static_cast<const C*>(from), row_step, rows, n, [=](int64_t j, const C* x) { row(acc, cap, j, x, n, 0, 0); });
     }
     static void columns(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t cols, int64_t first, double) {
         C best[kReduceColumns];
@@ -429,7 +466,7 @@ struct Arg {
         }
     }
     static constexpr ReduceKernels kernels() {
-        return {sizeof(int64_t) + sizeof(C), init, row, columns, merge, finish, DType::Int64, DTypeOf<C>::value};
+        return {sizeof(int64_t) + sizeof(C), init, rows, row, columns, merge, finish, DType::Int64, DTypeOf<C>::value};
     }
 };
 

@@ -236,6 +236,11 @@ void accumulate(const Plan& plan, Tiles& tiles, void* acc, const Task& task, int
     plan.kernels->init(acc, plan.batch);
     if (begin >= end) return;
     if (plan.by_columns) return tiles.columns(acc, task.base, task.n, begin, end);
+    const int64_t item = static_cast<int64_t>(plan.item), step = plan.kept.back().step;
+    const Axis& inner = plan.reduced.back();
+    const bool whole = begin == 0 && end == inner.size && end == plan.n_reduced && end <= kReduceTile;
+    if (whole && plan.memory == plan.compute && inner.step == item && step % item == 0)
+        return plan.kernels->rows(acc, plan.batch, task.base, step / item, task.n, end, plan.p);
     for (int64_t j = 0; j < task.n; ++j) tiles.row(acc, j, task.base + j * plan.kept.back().step, begin, end);
 }
 

@@ -29,7 +29,7 @@ struct Softmax {
     // The sum of e = exp(x - max), in blocks as in sum_of; the e themselves where kStore.
     template <bool kStore>
     static double sum_exp(const C* x, C* y, int64_t n, C max) {
-        constexpr int64_t kLanes = 128 / sizeof(C);
+        constexpr int64_t kLanes = 128 / sizeof(C), kFew = kLanes / 4;
         const int64_t next = fetch_distance<C>(n);
         double total = 0;
         for (int64_t start = 0; start < n; start += kFoldBlock) {
@@ -49,14 +49,22 @@ struct Softmax {
                 for (int64_t k = i; k < i + kFetchBlock; k += kLanes) add(k);
             }
             for (; i + kLanes <= end; i += kLanes) add(i);
+            // What is left, a vector at a time, the last one filled up: rows of a hundred elements are common.
+            auto add_few = [&](const C* from, C* to) {
+#pragma GCC ivdep
+                for (int64_t j = 0; j < kFew; ++j) lanes[j] += to[j] = vm_exp_below(from[j] - max);
+            };
+            C rest[kFew];
+            for (; i + kFew <= end; i += kFew) add_few(x + i, kStore ? y + i : rest);
             if (i < end) {
-                C rest[kLanes];
-                for (int64_t j = 0; j < kLanes; ++j) rest[j] = C(-1000);  // its exponential is zero
-                for (int64_t j = 0; j < end - i; ++j) rest[j] = x[i + j] - max;
-                for (int64_t j = 0; j < kLanes; ++j) lanes[j] += rest[j] = vm_exp_below(rest[j]);
+                C filled[kFew];
+                for (int64_t j = 0; j < kFew; ++j) filled[j] = kLowest;  // its exponential is zero
+                for (int64_t j = 0; j < end - i; ++j) filled[j] = x[i + j];
+                add_few(filled, rest);
                 if constexpr (kStore)
                     for (int64_t j = 0; j < end - i; ++j) y[i + j] = rest[j];
             }
+#pragma GCC unroll 8
             for (int64_t width = kLanes / 2; width > 0; width /= 2)
                 for (int64_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
             total += static_cast<double>(lanes[0]);

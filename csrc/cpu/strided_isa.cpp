@@ -48,6 +48,22 @@ inline void move_run(char* to, int64_t to_stride, const char* from, int64_t from
     }
 }
 
+// Four rows of four: shuffles of whole vectors, which gcc does not find by itself.
+constexpr int kSmall = 4;
+typedef uint32_t FourWords __attribute__((vector_size(16)));
+
+inline void transpose_small(char* to, int64_t to_row, const char* from, int64_t from_row) {
+    FourWords a = load<FourWords>(from), b = load<FourWords>(from + from_row), c = load<FourWords>(from + 2 * from_row),
+              d = load<FourWords>(from + 3 * from_row);
+    const FourWords low = {0, 4, 1, 5}, high = {2, 6, 3, 7};
+    FourWords ac = __builtin_shuffle(a, c, low), bd = __builtin_shuffle(b, d, low);
+    store(to, __builtin_shuffle(ac, bd, low));
+    store(to + to_row, __builtin_shuffle(ac, bd, high));
+    ac = __builtin_shuffle(a, c, high), bd = __builtin_shuffle(b, d, high);
+    store(to + 2 * to_row, __builtin_shuffle(ac, bd, low));
+    store(to + 3 * to_row, __builtin_shuffle(ac, bd, high));
+}
+
 // One cache line of each of as many rows as a line has elements, through a small square that stays in the first-level
 // cache: straight from one strided side to the other, rows that are a power of two apart would evict each other.
 template <class T>
@@ -55,10 +71,19 @@ void transpose_square(char* to, int64_t to_row, const char* from, int64_t from_r
     constexpr int kSide = 64 / sizeof(T);
     T square[kSide][kSide];
     for (int i = 0; i < kSide; ++i) std::memcpy(square[i], from + i * from_row, 64);
-    for (int j = 0; j < kSide; ++j) {
-        T row[kSide];
-        for (int i = 0; i < kSide; ++i) row[i] = square[i][j];
-        std::memcpy(to + j * to_row, row, 64);
+    if constexpr (sizeof(T) == 4) {
+        for (int j = 0; j < kSide; j += kSmall) {
+            T rows[kSmall][kSide];
+            for (int i = 0; i < kSide; i += kSmall)
+                transpose_small(reinterpret_cast<char*>(&rows[0][i]), 64, reinterpret_cast<const char*>(&square[i][j]), 64);
+            for (int k = 0; k < kSmall; ++k) std::memcpy(to + (j + k) * to_row, rows[k], 64);
+        }
+    } else {
+        for (int j = 0; j < kSide; ++j) {
+            T row[kSide];
+            for (int i = 0; i < kSide; ++i) row[i] = square[i][j];
+            std::memcpy(to + j * to_row, row, 64);
+        }
     }
 }
 
@@ -70,6 +95,14 @@ void transpose_box(char* to, int64_t to_row, const char* from, int64_t from_row,
     for (int64_t j = 0; j < whole1; j += kSide)
         for (int64_t i = 0; i < whole0; i += kSide)
             transpose_square<T>(to + j * to_row + i * kWidth, to_row, from + i * from_row + j * kWidth, from_row);
+    if constexpr (kWidth == 4) {  // the edges
+        const int64_t small0 = n0 - n0 % kSmall, small1 = n1 - n1 % kSmall;
+        for (int64_t j = 0; j < small1; j += kSmall)
+            for (int64_t i = j < whole1 ? whole0 : 0; i < small0; i += kSmall)
+                transpose_small(to + j * to_row + i * kWidth, to_row, from + i * from_row + j * kWidth, from_row);
+        whole0 = small0;
+        whole1 = small1;
+    }
     for (int64_t j = 0; j < n1; ++j) {
         int64_t first = j < whole1 ? whole0 : 0;
         move_run<T>(to + j * to_row + first * kWidth, kWidth, from + first * from_row + j * kWidth, from_row, n0 - first);

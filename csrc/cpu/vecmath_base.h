@@ -6,9 +6,17 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 // Inlined without exception: one call left in a loop keeps the whole loop from being vectorised.
 #define TAEDA_VM __attribute__((always_inline)) inline
+
+// An ordinary function for which gcc knows that vector forms exist: see Note [Vector functions] in vecmath_float.h.
+#if defined(TAEDA_DEFINES_VECTOR_FUNCTIONS)  // gcc would make vector forms of its own beside a definition
+#define TAEDA_VECTOR_FUNCTION __attribute__((const, nothrow, visibility("hidden")))
+#else
+#define TAEDA_VECTOR_FUNCTION __attribute__((simd("notinbranch"), const, nothrow, visibility("hidden")))
+#endif
 
 namespace taeda::cpu::TAEDA_ISA {
 
@@ -50,16 +58,26 @@ TAEDA_VM double vm_abs(double x) { return __builtin_fabs(x); }
 TAEDA_VM float vm_copysign(float x, float y) { return __builtin_copysignf(x, y); }
 TAEDA_VM double vm_copysign(double x, double y) { return __builtin_copysign(x, y); }
 
+// `value`, or a NaN where `asked` is one. With masks: of a chain of choices (a clamp) gcc would make one for each path.
+template <class T>
+TAEDA_VM T nan_from(T asked, T value) {
+    if constexpr (std::is_floating_point_v<T>) {
+        using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+        constexpr Bits kQuiet = std::bit_cast<Bits>(std::numeric_limits<T>::quiet_NaN());
+        return std::bit_cast<T>(std::bit_cast<Bits>(value) | (asked != asked ? kQuiet : Bits(0)));
+    } else {
+        return value;
+    }
+}
+
 // NaN where either is NaN.
 template <class T>
 TAEDA_VM T vm_max_nan(T x, T y) {
-    T larger = x > y ? x : y;  // y where x is NaN, and where y is
-    return x != x ? x : larger;
+    return nan_from(x, x > y ? x : y);  // y where x is NaN, and where y is
 }
 template <class T>
 TAEDA_VM T vm_min_nan(T x, T y) {
-    T smaller = x < y ? x : y;
-    return x != x ? x : smaller;
+    return nan_from(x, x < y ? x : y);
 }
 
 }  // namespace taeda::cpu::TAEDA_ISA

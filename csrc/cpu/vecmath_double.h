@@ -1,5 +1,5 @@
-// Functions of double: exponentials and logarithms vectorise (<= 2 ulp); the rest are the C library's, which are right
-// and slower. The `quick_` functions are the accurate middle steps of float functions: relative error below 2^-36.
+// Functions of double: exponentials, logarithms, sine, cosine and erf vectorise (<= 2 ulp); the rest are the C library's,
+// which are right and slower. The `quick_` functions are the accurate middle steps of float functions: relative error below 2^-36.
 #pragma once
 
 #include "cpu/vecmath_base.h"
@@ -164,10 +164,97 @@ TAEDA_VM double vm_cosh(double x) {
     return a > 709.0 ? (0.5 * root) * root : 0.5 * (e + 1.0 / e);
 }
 
+// ---- sine and cosine
+
+// Below, a quadrant's number has 20 bits, so that its products with the first three pieces of pi / 2 (33 bits each) are exact.
+inline constexpr double kTrigBoundDouble = 1048576.0;
+
+// x = quadrant * pi / 2 + rest + low with |rest| <= pi / 4; the quadrant's number is in the low bits.
+struct NearAngleDouble {
+    int64_t quadrant;
+    double rest, low;
+};
+
+// a - b rounded, and what the rounding took away.
+struct Difference {
+    double value, lost;
+};
+TAEDA_VM Difference exact_difference(double a, double b) {
+    double value = a - b, taken = a - value;
+    return {value, (a - (value + taken)) + (taken - b)};
+}
+
+// |x| < kTrigBoundDouble. Beside a multiple of pi / 2 the first 60 bits cancel: the last piece is what is then left.
+TAEDA_VM NearAngleDouble reduce_bounded(double x) {
+    double rounded = x * 0.63661977236758134 + kRound, n = rounded - kRound;
+    Difference first = exact_difference(x - n * 0x1.921fb54400000p+0, n * 0x1.0b4611a600000p-34);
+    Difference second = exact_difference(first.value, n * 0x1.3198a2e000000p-69);
+    double low = (first.lost + second.lost) - n * 0x1.b839a252049c1p-104, rest = second.value + low;
+    return {std::bit_cast<int64_t>(rounded), rest, (second.value - rest) + low};
+}
+// sin(r + low) and cos(r + low)
+TAEDA_VM double sine_polynomial(double r, double low) {
+    double z = r * r;
+    double q = polynomial(z, -1.6666666666666632e-1, 8.3333333333224193e-3, -1.9841269829812377e-4, 2.7557313693546521e-6, -2.5050758377945793e-8,
+                          1.5896811335168214e-10);
+    return r + (low + z * (r * q - 0.5 * low));
+}
+TAEDA_VM double cosine_polynomial(double r, double low) {
+    double z = r * r, half = 0.5 * z, main = 1.0 - half;
+    double q = polynomial(z, 4.16666666666666e-2, -1.3888888888874131e-3, 2.4801587289487104e-5, -2.7557314353808644e-7, 2.0875723480723759e-9,
+                          -1.1359658884870744e-11);
+    return main + (((1.0 - main) - half) + (z * z * q - r * low));
+}
+TAEDA_VM double flip_sign(double x, int64_t bit) { return std::bit_cast<double>(std::bit_cast<uint64_t>(x) ^ (static_cast<uint64_t>(bit) << 63)); }
+
+TAEDA_VM double vm_sin_bounded(double x) {
+    NearAngleDouble angle = reduce_bounded(x);
+    double sine = sine_polynomial(angle.rest, angle.low), cosine = cosine_polynomial(angle.rest, angle.low);
+    double value = flip_sign(angle.quadrant & 1 ? cosine : sine, angle.quadrant >> 1);
+    return x == 0.0 ? x : value;  // keeps the sign of -0
+}
+TAEDA_VM double vm_cos_bounded(double x) {
+    NearAngleDouble angle = reduce_bounded(x);
+    double sine = sine_polynomial(angle.rest, angle.low), cosine = cosine_polynomial(angle.rest, angle.low);
+    return flip_sign(angle.quadrant & 1 ? sine : cosine, (angle.quadrant + 1) >> 1);
+}
+// Far out, where few programs go, the C library has the digits of pi.
+inline double vm_sin_any(double x) { return vm_abs(x) < kTrigBoundDouble ? vm_sin_bounded(x) : std::sin(x); }
+inline double vm_cos_any(double x) { return vm_abs(x) < kTrigBoundDouble ? vm_cos_bounded(x) : std::cos(x); }
+
+#if defined(TAEDA_X86)
+extern "C" {
+TAEDA_VECTOR_FUNCTION double taeda_sin_double(double x);
+TAEDA_VECTOR_FUNCTION double taeda_cos_double(double x);
+}
+TAEDA_VM double vm_sin(double x) { return taeda_sin_double(x); }
+TAEDA_VM double vm_cos(double x) { return taeda_cos_double(x); }
+#else
+TAEDA_VM double vm_sin(double x) { return vm_sin_any(x); }
+TAEDA_VM double vm_cos(double x) { return vm_cos_any(x); }
+#endif
+
+// ---- the error function
+
+// Up to 1 an odd polynomial; beyond, 1 - exp(-x^2) * p(t) / (1 + 2x) with t = (x - 3) / (x + 3).
+TAEDA_VM double vm_erf(double x) {
+    double a = vm_abs(x), z = a * a;
+    double small = a + a * polynomial(z, 1.2837916709551257e-1, -3.7612638903183546e-1, 1.1283791670945243e-1, -2.686617064327453e-2,
+                                      5.2239776074091579e-3, -8.5483259889893117e-4, 1.2055295298725761e-4, -1.4924744234082644e-5,
+                                      1.6447512252772176e-6, -1.6209133432117282e-7, 1.3722788698319866e-8, -7.8008319449384717e-10);
+    double c = a > 6.0 ? 6.0 : a;  // where it rounds to 1
+    double slope = 1.0 + 2.0 * c, inverse = 1.0 / ((c + 3.0) * slope), t = (c - 3.0) * slope * inverse;
+    double scaled = polynomial(t, 1.2530080582708931, -1.3562110608676617e-1, -4.756229456715153e-2, 1.2964513726027882e-1, -1.1927402486030413e-1,
+                               6.8304836799540412e-2, -2.3788005689985716e-2, 2.4661289012547291e-3, 1.7351242431251262e-3, -1.0260946906753725e-3,
+                               -3.5025213235625194e-4);
+    double square = c * c, n = (kRound - square * kLog2E) - kRound;
+    double r = (-square - n * kLn2High) - n * kLn2Low;
+    double rest = exp_polynomial(r) * power_of_two(n + kRound) * scaled * ((c + 3.0) * inverse);
+    return vm_copysign(a < 1.0 ? small : 1.0 - rest, x);
+}
+
 // ---- the C library's
 
-inline double vm_sin(double x) { return std::sin(x); }
-inline double vm_cos(double x) { return std::cos(x); }
 inline double vm_tan(double x) { return std::tan(x); }
 inline double vm_asin(double x) { return std::asin(x); }
 inline double vm_acos(double x) { return std::acos(x); }
@@ -176,7 +263,6 @@ inline double vm_atan2(double y, double x) { return std::atan2(y, x); }
 inline double vm_asinh(double x) { return std::asinh(x); }
 inline double vm_acosh(double x) { return std::acosh(x); }
 inline double vm_atanh(double x) { return std::atanh(x); }
-inline double vm_erf(double x) { return std::erf(x); }
 inline double vm_erfc(double x) { return std::erfc(x); }
 inline double vm_pow(double x, double y) { return std::pow(x, y); }
 inline double vm_cbrt(double x) { return std::cbrt(x); }

@@ -286,11 +286,6 @@ TAEDA_VM float vm_cos_near(float x) {
 // vecmath_trig_isa.cpp.
 #if defined(TAEDA_X86)
 extern "C" {
-#if defined(TAEDA_DEFINES_VECTOR_FUNCTIONS)  // gcc would make vector forms of its own beside a definition
-#define TAEDA_VECTOR_FUNCTION __attribute__((const, nothrow, visibility("hidden")))
-#else
-#define TAEDA_VECTOR_FUNCTION __attribute__((simd("notinbranch"), const, nothrow, visibility("hidden")))
-#endif
 TAEDA_VECTOR_FUNCTION float taeda_sin_float(float x);
 TAEDA_VECTOR_FUNCTION float taeda_cos_float(float x);
 TAEDA_VECTOR_FUNCTION float taeda_tan_float(float x);

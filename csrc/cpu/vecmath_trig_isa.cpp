@@ -8,42 +8,53 @@
 #if defined(__AVX512F__)
 #define TAEDA_VECTOR_NAME(name) _ZGVeN16v_##name
 #define TAEDA_VECTOR_NAME_OF_TWO(name) _ZGVeN16vv_##name
-#define TAEDA_LANES 16
+#define TAEDA_VECTOR_NAME_DOUBLE(name) _ZGVeN8v_##name
+#define TAEDA_VECTOR_BYTES 64
 #elif defined(__AVX2__)
 #define TAEDA_VECTOR_NAME(name) _ZGVdN8v_##name
 #define TAEDA_VECTOR_NAME_OF_TWO(name) _ZGVdN8vv_##name
-#define TAEDA_LANES 8
+#define TAEDA_VECTOR_NAME_DOUBLE(name) _ZGVdN4v_##name
+#define TAEDA_VECTOR_BYTES 32
 #else
 #define TAEDA_VECTOR_NAME(name) _ZGVbN4v_##name
 #define TAEDA_VECTOR_NAME_OF_TWO(name) _ZGVbN4vv_##name
-#define TAEDA_LANES 4
+#define TAEDA_VECTOR_NAME_DOUBLE(name) _ZGVbN2v_##name
+#define TAEDA_VECTOR_BYTES 16
 #endif
 
 namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
 
-constexpr int kLanes = TAEDA_LANES;
-typedef float Lanes __attribute__((vector_size(TAEDA_LANES * sizeof(float))));
+typedef float Lanes __attribute__((vector_size(TAEDA_VECTOR_BYTES)));
+typedef double DoubleLanes __attribute__((vector_size(TAEDA_VECTOR_BYTES)));
 // For whole-vector stores and loads of arrays: copied in pieces, they would wait for each other in the store buffer.
 typedef Lanes AliasedLanes __attribute__((may_alias));
+typedef DoubleLanes AliasedDoubleLanes __attribute__((may_alias));
+constexpr int kLanes = TAEDA_VECTOR_BYTES / sizeof(float);
 
-TAEDA_VM bool all_below(const float* x, float bound) {
-    int far = 0;
-    for (int i = 0; i < kLanes; ++i) far |= !(vm_abs(x[i]) < bound);
+TAEDA_VM void spill(float* to, Lanes x) { *reinterpret_cast<AliasedLanes*>(to) = x; }
+TAEDA_VM void spill(double* to, DoubleLanes x) { *reinterpret_cast<AliasedDoubleLanes*>(to) = x; }
+TAEDA_VM Lanes whole(const float* from) { return *reinterpret_cast<const AliasedLanes*>(from); }
+TAEDA_VM DoubleLanes whole(const double* from) { return *reinterpret_cast<const AliasedDoubleLanes*>(from); }
+
+template <class T>
+TAEDA_VM bool all_below(const T* x, T bound) {
+    std::conditional_t<sizeof(T) == 4, int32_t, int64_t> far = 0;
+    for (size_t i = 0; i < TAEDA_VECTOR_BYTES / sizeof(T); ++i) far |= !(vm_abs(x[i]) < bound);
     return far == 0;
 }
 
-template <class F>
-TAEDA_VM Lanes each(const float* in, F function) {
-    alignas(Lanes) float out[kLanes];
-    for (int i = 0; i < kLanes; ++i) out[i] = function(in[i]);
-    return *reinterpret_cast<AliasedLanes*>(out);
+template <class T, class F>
+TAEDA_VM auto each(const T* in, F function) {
+    alignas(TAEDA_VECTOR_BYTES) T out[TAEDA_VECTOR_BYTES / sizeof(T)];
+    for (size_t i = 0; i < TAEDA_VECTOR_BYTES / sizeof(T); ++i) out[i] = function(in[i]);
+    return whole(out);
 }
 
-template <class Bounded, class Any>
-TAEDA_VM Lanes choose(const float* in, Bounded bounded, Any any) {
-    return all_below(in, kTrigBound) ? each(in, bounded) : each(in, any);
+template <class T, class Bounded, class Any>
+TAEDA_VM auto choose(const T* in, T bound, Bounded bounded, Any any) {
+    return all_below(in, bound) ? each(in, bounded) : each(in, any);
 }
 
 }  // namespace
@@ -56,20 +67,29 @@ extern "C" {
 #else
 #define TAEDA_NEAR(name)
 #endif
-#define TAEDA_DEFINE(name, near)                                                                                            \
-    __attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME(taeda_##name##_float)(Lanes x) {                          \
-        alignas(Lanes) float in[kLanes];                                                                                    \
-        *reinterpret_cast<AliasedLanes*>(in) = x;                                                                           \
-        near return choose(in, [](float v) { return vm_##name##_bounded(v); }, [](float v) { return vm_##name##_any(v); }); \
+#define TAEDA_DEFINE(name, near)                                                                                                        \
+    __attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME(taeda_##name##_float)(Lanes x) {                                      \
+        alignas(Lanes) float in[kLanes];                                                                                                \
+        spill(in, x);                                                                                                                   \
+        near return choose(in, kTrigBound, [](float v) { return vm_##name##_bounded(v); }, [](float v) { return vm_##name##_any(v); }); \
     }
 TAEDA_DEFINE(sin, TAEDA_NEAR(sin))
 TAEDA_DEFINE(cos, TAEDA_NEAR(cos))
 TAEDA_DEFINE(tan, )
 
+#define TAEDA_DEFINE_DOUBLE(name)                                                                                                          \
+    __attribute__((visibility("hidden"))) DoubleLanes TAEDA_VECTOR_NAME_DOUBLE(taeda_##name##_double)(DoubleLanes x) {                     \
+        alignas(DoubleLanes) double in[kLanes / 2];                                                                                        \
+        spill(in, x);                                                                                                                      \
+        return choose(in, kTrigBoundDouble, [](double v) { return vm_##name##_bounded(v); }, [](double v) { return vm_##name##_any(v); }); \
+    }
+TAEDA_DEFINE_DOUBLE(sin)
+TAEDA_DEFINE_DOUBLE(cos)
+
 __attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME_OF_TWO(taeda_fmod_float)(Lanes x, Lanes y) {
     alignas(Lanes) float a[kLanes], b[kLanes], out[kLanes];
-    *reinterpret_cast<AliasedLanes*>(a) = x;
-    *reinterpret_cast<AliasedLanes*>(b) = y;
+    spill(a, x);
+    spill(b, y);
     double quotient[kLanes];
     int64_t far = 0;
     for (int i = 0; i < kLanes; ++i) quotient[i] = fmod_quotient(a[i], b[i]);
@@ -78,13 +98,15 @@ __attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME_OF_TWO(taeda_fmod_
         for (int i = 0; i < kLanes; ++i) out[i] = fmod_any(a[i], b[i]);
     else
         for (int i = 0; i < kLanes; ++i) out[i] = fmod_rest(a[i], b[i], quotient[i]);
-    return *reinterpret_cast<AliasedLanes*>(out);
+    return whole(out);
 }
 
-#if TAEDA_LANES == 4  // the scalar forms, once
+#if TAEDA_VECTOR_BYTES == 16  // the scalar forms, once
 float taeda_sin_float(float x) { return vm_sin_any(x); }
 float taeda_cos_float(float x) { return vm_cos_any(x); }
 float taeda_tan_float(float x) { return vm_tan_any(x); }
+double taeda_sin_double(double x) { return vm_sin_any(x); }
+double taeda_cos_double(double x) { return vm_cos_any(x); }
 float taeda_fmod_float(float x, float y) { return fmod_any(x, y); }
 #endif
 }

@@ -65,7 +65,10 @@ std::vector<double> inputs<double>() {
         values.push_back(static_cast<double>(static_cast<int64_t>(state)) * 0x1p-62);  // within 2
         values.push_back(1.0 + static_cast<double>(static_cast<int64_t>(state)) * 0x1p-73);
     }
-    for (double edge : {0.0, -0.0, 1.0, -1.0, vm::kInfinity, -vm::kInfinity, vm::kNan, 709.9, -745.2, 5e-324, 1e-310, 2.2250738585072014e-308})
+    for (int i = -900000; i <= 900000; i += 7) values.push_back(i * 1.5707963267948966);  // around the zeros of sine and cosine
+    for (int i = -4000; i <= 4000; ++i) values.push_back(i * 1.5707963267948966);
+    for (double edge : {vm::kTrigBoundDouble, 0.0, -0.0, 1.0, -1.0, vm::kInfinity, -vm::kInfinity, vm::kNan, 709.9, -745.2, 5e-324, 1e-310,
+                        2.2250738585072014e-308})
         values.push_back(edge);
     return values;
 }
@@ -199,6 +202,9 @@ void check_double() {
     CHECK(double, long double, log2, 2);
     CHECK(double, long double, log10, 2);
     CHECK(double, long double, log1p, 2);
+    CHECK(double, long double, sin, 2);
+    CHECK(double, long double, cos, 2);
+    CHECK(double, long double, erf, 2);
     CHECK(double, long double, sinh, 3);
     CHECK(double, long double, cosh, 3);
     CHECK(double, long double, tanh, 3);
