@@ -5,6 +5,7 @@
 
 #include "cpu/fold_isa.h"
 #include "cpu/reduce.h"
+#include "cpu/vecmath_base.h"
 
 namespace taeda::cpu::TAEDA_ISA {
 
@@ -114,9 +115,7 @@ struct ExtremeRule {
     static C start() { return kMax ? lowest<C>() : highest<C>(); }
     static C step(C a, C x, double) { return join(a, x); }
     static C join(C a, C x) {
-        bool better = kMax ? x > a : x < a;
-        if constexpr (is_real_v<C>) better |= x != x;
-        return better ? x : a;
+        return nan_from(x, (kMax ? x > a : x < a) ? x : a);  // with masks: beside a second condition gcc branches
     }
     static C initial() { return start(); }
     static C merge(C a, C b) { return join(a, b); }
