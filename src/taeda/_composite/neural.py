@@ -190,7 +190,7 @@ def native_batch_norm(
     # The statistics have the dtype of the parameters: float32 beside halves where those are.
     kept_as = next((t.dtype for t in (weight, bias, running_mean, running_var) if t is not None), input.dtype)
     if not training:
-        mean = invstd = mean.new_empty(0)
+        mean, invstd = mean.new_empty(0), mean.new_empty(0)
     return result, mean.to(kept_as), invstd.to(kept_as)
 
 
