@@ -64,7 +64,11 @@ def board_row(row, cells: dict[str, str]) -> str:
 
 def board_cell(text: str) -> str:
     kind = text.partition(":")[0] or "blank"
-    if kind not in ("no", "blank", "written"):  # "linear", "a loop over the samples": ways to follow from the definition
+    if kind not in (
+        "no",
+        "blank",
+        "written",
+    ):  # "linear", "a loop over the samples": ways to follow from the definition
         kind = "derived"
     return f'<td class="{kind}">{html.escape(text.removeprefix("no: "))}</td>'
 
