@@ -3,18 +3,12 @@
 
 #include "cpu/conv_kernels.h"
 #include "cpu/isa.h"
+#include "cpu/vector_width.h"
 
 namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 template <class T>
 constexpr int kWidth = kVectorBytes / static_cast<int>(sizeof(T));
 template <class T>

@@ -5,18 +5,11 @@
 #include <utility>
 
 #include "cpu/fft.h"
+#include "cpu/vector_width.h"
 
 namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
-
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 
 // W values of T; a plain T for W = 1.
 template <class T, int W>

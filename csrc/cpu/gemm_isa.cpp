@@ -6,18 +6,12 @@
 
 #include "cpu/gemm.h"
 #include "cpu/isa.h"
+#include "cpu/vector_width.h"
 
 namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 #if defined(__AVX512F__) || defined(__aarch64__)
 constexpr int kRows = 12;  // 32 registers: 24 accumulators
 #else

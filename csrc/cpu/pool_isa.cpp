@@ -5,6 +5,7 @@
 
 #include "cpu/isa.h"
 #include "cpu/pool_kernels.h"
+#include "cpu/vector_width.h"
 
 namespace taeda::cpu::TAEDA_ISA {
 
@@ -72,13 +73,6 @@ inline int64_t window_start(const PoolShape& s, int axis, int64_t at) {
 
 // ---- maxima: a vector of neighbouring results stays in registers while the taps go by
 
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 template <class T>
 struct VectorOf {
     typedef T type __attribute__((vector_size(kVectorBytes)));
