@@ -1,5 +1,6 @@
 // Inner loops of products with sparse matrices. See sparse_kernels.h.
 #include "cpu/sparse_kernels.h"
+#include "cpu/vector_width.h"
 
 #include <algorithm>
 
@@ -7,13 +8,6 @@ namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
 // Rows are met in no order that the hardware foresees: so many elements ahead their memory is asked for.
 constexpr int kAhead = 16;
 
