@@ -101,7 +101,7 @@ __attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME_OF_TWO(taeda_fmod_
     return whole(out);
 }
 
-#if TAEDA_VECTOR_BYTES == 16  // the scalar forms, once
+#if TAEDA_VECTOR_BYTES == 16 || defined(TAEDA_ONE_ISA)  // the scalar forms, once
 float taeda_sin_float(float x) { return vm_sin_any(x); }
 float taeda_cos_float(float x) { return vm_cos_any(x); }
 float taeda_tan_float(float x) { return vm_tan_any(x); }
