@@ -214,7 +214,8 @@ std::tuple<Tensor, Tensor, Tensor> _batch_norm_backward(const Tensor& grad, cons
     if (input.is_meta()) return {empty_like(input), to_dtype(dw, w_type), to_dtype(db, w_type)};
     const Channels c = channels_of(input, type);
     const Tensor dy = in_format(to_dtype(grad, type), c.format), w = vector_of(weight, channels, type, 1);
-    const Tensor mean = contiguous(given_mean), invstd = contiguous(given_invstd);  // running averages may be a view
+    // Running averages may be a view, and of another dtype than the sums.
+    const Tensor mean = contiguous(to_dtype(given_mean, type)), invstd = contiguous(to_dtype(given_invstd, type));
     Scratch<double> sums(std::max<int64_t>(1, 2 * channels));
     dot_channels(c, dy, mean, sums.data());
     Tensor a = empty(Shape{channels}, type), b = empty(Shape{channels}, type), shift = empty(Shape{channels}, type);
