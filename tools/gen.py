@@ -372,6 +372,7 @@ def call_rules(row) -> str:
         row.key not in calling.OUT_EXACT,
         row.key in calling.OUT_APART,
         row.key in calling.NUMBERS_ALONE,
+        row.view or row.key in calling.MIXES_DEVICES,
     )
     return ", ".join("true" if rule else "false" for rule in rules)
 

@@ -1,6 +1,7 @@
 // Autograd as Python sees it: modes, nodes, hooks, backward.
 #include <cstring>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "autograd/engine.h"
 #include "bind/graph.h"
@@ -329,6 +330,26 @@ void tensor_retain_grad(nb::handle self) {
     node->need_extra().retained.push_back({t.impl()->autograd->output_index, t.impl()->autograd});
 }
 
+// Whether the history of `outputs` leads to a leaf that is none of `own`.
+bool reaches_other_leaf(nb::handle outputs, nb::handle own) {
+    std::unordered_set<const TensorImpl*> known;
+    for (nb::handle t : own) known.insert(reinterpret_cast<PyTensor*>(t.ptr())->impl);
+    std::unordered_set<const Node*> seen;
+    std::vector<const Node*> work;
+    bool found = false;
+    auto visit = [&](const Edge& edge) {
+        if (edge.leaf && !known.contains(edge.leaf.get())) found = true;
+        if (edge.node && seen.insert(edge.node.get()).second) work.push_back(edge.node.get());
+    };
+    for (nb::handle t : outputs) visit(edge_of(tensor_of(t.ptr())));
+    while (!found && !work.empty()) {
+        const Node* node = work.back();
+        work.pop_back();
+        for (const Edge& edge : node->edges) visit(edge);
+    }
+    return found;
+}
+
 }  // namespace
 
 PyObject* wrap_edge(const Edge& edge) {
@@ -422,6 +443,7 @@ void init_autograd(nb::module_& m) {
     m.def("is_anomaly_check_nan_enabled", [] { return grad_mode().anomaly_check_nan; }, "Whether anomaly detection looks for NaN.");
     m.def("_run_backward", backward, nb::arg("tensors"), nb::arg("grad_tensors"), nb::arg("keep_graph"), nb::arg("create_graph"),
           nb::arg("inputs").none(), nb::arg("allow_unused") = false, nb::arg("accumulate_grad") = true);
+    m.def("_reaches_other_leaf", reaches_other_leaf, nb::arg("outputs"), nb::arg("own"));
     m.def("_register_hook", tensor_register_hook, nb::arg("tensor"), nb::arg("hook"), nb::arg("after_accumulation") = false);
     m.def("_retain_grad", tensor_retain_grad);
     m.def("_accumulate_of", [](nb::handle leaf) { return nb::steal(accumulate_of(tensor_of(leaf.ptr()))); });

@@ -1,4 +1,6 @@
 // Wrapped tensors (see Note [Wrapped tensors] in dispatch/op.h): calls that are given one go to a function of the host language.
+#include <algorithm>
+
 #include "bind/arguments.h"
 #include "tensor/generator.h"
 
@@ -85,6 +87,7 @@ nb::dict describe(const Op& op) {
     d["results"] = nb::tuple(results);
     d["is_pointwise"] = op.pointwise != nullptr;
     d["is_view"] = op.is_view;
+    d["draws"] = std::ranges::any_of(op.arguments, [](const Argument& a) { return a.type == ArgType::Generator; });
     d["writes_input"] = op.writes_input;
     d["has_inplace"] = op.has_inplace;
     return d;

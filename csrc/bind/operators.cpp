@@ -127,6 +127,8 @@ PyObject* nb_absolute(PyObject* a) {
 }
 PyObject* nb_invert(PyObject* a) {
     static const Op& op = find_op("bitwise_not");
+    if (is_overridden(&a, 1)) [[unlikely]]
+        return call_method_override("bitwise_not", {a});
     return guarded([&] {
         Value arguments[1] = {tensor_of(a)};
         return finish(op, arguments, false);

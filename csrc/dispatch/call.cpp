@@ -37,13 +37,6 @@ Tensor run_pointwise(const cpu::PointwiseOp& op, const Value* arguments, const T
     return cpu::run_pointwise(op.forward, call.operands(), call.attributes, out, in_place);
 }
 
-// Operations that ask other tensors for their shape only, or that move between devices.
-bool may_mix_devices(const Op& op) {
-    static constexpr std::string_view kNames[] = {"copy_",      "_to_copy",    "_set_tensor_", "resize_as_",      "sum_to_size", "_index",
-                                                  "_index_put", "_index_zero", "index_put",    "_index_backward", "fill_.tensor"};
-    return op.is_view || std::ranges::find(kNames, std::string_view(op.key)) != std::end(kNames);
-}
-
 // A kernel reads what it is given: an operand without data beside others would be read at address zero.
 void check_one_device(const Op& op, const Value* arguments, const Tensor& out) {
     const Tensor *with_data = nullptr, *without = nullptr;
@@ -58,7 +51,7 @@ void check_one_device(const Op& op, const Value* arguments, const Tensor& out) {
             for (const Tensor& t : *list) look(t);
     }
     look(out);
-    TAEDA_CHECK(!with_data || !without || may_mix_devices(op),
+    TAEDA_CHECK(!with_data || !without || op.mixes_devices,
                 "Expected all tensors to be on the same device, but found at least two devices, cpu and meta!\n  ", op.name, "(): one operand is ",
                 dtype_name(with_data->dtype()), " ", shape_text(with_data->sizes()), " on cpu, another ", dtype_name(without->dtype()), " ",
                 shape_text(without->sizes()), " on meta, which has no data");

@@ -72,6 +72,7 @@ struct Op {
     bool out_casts = false;      // out= may have another dtype than the result
     bool out_apart = false;      // out= may not share memory with an input
     bool numbers_alone = false;  // all operands may be numbers (add, but not pow)
+    bool mixes_devices = false;  // asks other tensors for their shape only, or moves between devices
 };
 
 std::span<const Op> all_ops();              // generated

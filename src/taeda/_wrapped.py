@@ -11,6 +11,7 @@ from typing import Any
 
 import taeda
 from taeda import _C
+from taeda.ops import batching
 
 __all__ = ["Operation", "Wrapper", "operation", "set_random_interceptor", "wrappers_in"]
 
@@ -71,7 +72,7 @@ class Operation:
         self.is_view: bool = facts["is_view"]
         self.writes_input: bool = facts["writes_input"]
         self.has_inplace: bool = facts["has_inplace"]
-        self.is_random = any(argument[1] == _GENERATOR for argument in self.arguments) or self.name in _RANDOM
+        self.is_random: bool = facts["draws"] or key in batching.DRAWN_LIKE
         self.function: Callable[..., Any] = _C._op_function(key, False)
         self.writer: Callable[..., Any] | None = _C._op_function(key, True) if self.has_inplace else None
 
@@ -86,9 +87,6 @@ class Operation:
         """The place of an argument."""
         return self.names.index(name)
 
-
-_GENERATOR = 13  # ArgType::Generator; a test holds it against the core
-_RANDOM = frozenset({"_dropout"})
 
 _operations: dict[str, Operation] = {}
 

@@ -82,10 +82,6 @@ def test_operation(key):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for sample in samples.samples_of(row):
-            try:
-                samples.call(row, sample)
-            except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError):
-                continue  # a sample that is there for its error
             check(row, sample)
 
 

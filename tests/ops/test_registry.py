@@ -8,6 +8,7 @@ import pytest
 
 import taeda
 from taeda import _C, _ops
+from taeda.ops import batching, calling, forward
 from taeda.ops.capabilities import CAPABILITIES, all_rows, capabilities, is_public
 from taeda.ops.limits import LIMITS
 
@@ -67,6 +68,14 @@ def test_limits_name_rows_and_capabilities():
 
 def test_notes_name_capabilities():
     assert {name for row in ROWS.values() for name in row.notes} <= set(CAPABILITIES)
+
+
+@pytest.mark.parametrize("module", [batching, calling, forward])
+def test_lists_beside_the_rows_name_rows(module):
+    known = set(ROWS) | {row.name for row in ROWS.values()}
+    lists = {name: value for name, value in vars(module).items() if isinstance(value, frozenset)}
+    assert lists
+    assert {name: names - known for name, names in lists.items() if names - known} == {}
 
 
 # ---- names and homes

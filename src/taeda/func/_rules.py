@@ -286,7 +286,7 @@ def _first_rank(call: Call) -> int:
 def _as_one_dim(call: Call) -> Any:
     """Zero-dim samples count as having one dimension where dims are named; the results give it back."""
     if call.op.is_view or any(rank not in (0, None) for rank in call.ranks):
-        return each_sample(call)
+        return loop(call)
     arguments = [
         (value if is_batched else expand(value, call.batch_size)).unsqueeze(-1) if rank == 0 else value
         for value, is_batched, rank in zip(call.arguments, call.batched, call.ranks, strict=True)
@@ -406,9 +406,9 @@ def _random(call: Call) -> Any:
         if not any(flag is True for flag in call.batched):
             return expand_results(call.op(call.arguments), call.batch_size)
         return _same_for_each(call)
-    if call.op.key in _ELEMENTWISE_RANDOM:
-        return _ELEMENTWISE_RANDOM[call.op.key](call)
-    return each_sample(call)
+    if call.op.key in batching.DRAWN_SIZED:
+        return _draw_sized(call)
+    return _draw_like(call) if call.op.key in batching.DRAWN_LIKE else each_sample(call)
 
 
 def expand_results(results: Any, batch_size: int) -> Any:
@@ -442,16 +442,6 @@ def _draw_like(call: Call) -> Any:
         )
     return call.op(arguments)
 
-
-_ELEMENTWISE_RANDOM: dict[str, Callable[[Call], Any]] = {
-    **dict.fromkeys(["rand", "randn", "randint", "randint.low", "normal.size"], _draw_sized),
-    **dict.fromkeys(
-        ["rand_like", "randn_like", "randint_like", "randint_like.low", "uniform_", "normal_", "random_", "random_.from", "random_.to",
-         "bernoulli_", "exponential_", "cauchy_", "log_normal_", "geometric_", "bernoulli", "bernoulli.p", "poisson", "_dropout",
-         "normal.mean", "normal.std"],
-        _draw_like,
-    ),
-}  # fmt: skip
 
 # ---- what follows from the schema: the lists are in taeda.ops.batching
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.func._rules import Call, each_sample, expand, rule, shifted
+from taeda.func._rules import Call, expand, loop, rule, shifted
 
 __all__: list[str] = []
 
@@ -58,7 +58,7 @@ def _index_add(call: Call) -> Any:
             return x.scatter_add(dim, spread, source * call["alpha"])
         return x.scatter(dim, spread, source)
     if call.rank("input") == 0:
-        return each_sample(call)
+        return loop(call)
     arguments = [x, dim, index, source, *call.arguments[4:]]
     return call.op(arguments)
 
@@ -66,7 +66,7 @@ def _index_add(call: Call) -> Any:
 @rule("index_fill", "index_fill.tensor")
 def _index_fill(call: Call) -> Any:
     if call.is_batched("index") or call.is_batched("value") or call.rank("input") == 0:
-        return each_sample(call)
+        return loop(call)
     return call.op([call["input"], shifted(call["dim"], call.rank("input")), call["index"], call["value"]])
 
 
@@ -239,8 +239,3 @@ def _masked_fill(call: Call) -> Any:
         if call.is_batched("input") or not call.is_batched("mask")
         else taeda.where(mask, value, x)
     )
-
-
-@rule("masked_scatter", "_masked_scatter_backward", "put", "_masked_select_backward")
-def _by_sample(call: Call) -> Any:
-    return each_sample(call)

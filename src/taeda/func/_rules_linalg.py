@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from taeda.func._rules import RULES, Call, each_sample, expand, rule
+from taeda.func._rules import RULES, Call, expand, loop, rule
 from taeda.ops import batching
 
 __all__: list[str] = []
@@ -36,7 +36,7 @@ def _solve(call: Call) -> Any:
     if call.ranks[1] != call.ranks[0] - 1:
         return leading(call)
     if not call["left"]:
-        return each_sample(call)
+        return loop(call)
     arguments = list(call.arguments)
     arguments[1] = arguments[1].unsqueeze(-1)
     ranks = [call.ranks[0], call.ranks[1] + 1, *call.ranks[2:]]

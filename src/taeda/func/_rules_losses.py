@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.func._rules import Call, each_sample, rule
+from taeda.func._rules import Call, loop, rule
 
 
 def _positions(call: Call, target: Any, classes_in: str) -> tuple[Any, Any, list[int]]:
@@ -49,7 +49,7 @@ def _spread(call: Call, target: Any, shape: list[int]) -> Any:
 @rule("_nll_loss")
 def _nll_loss(call: Call) -> Any:
     if call.is_batched("weight"):
-        return each_sample(call)
+        return loop(call)
     x, target, shape = _positions(call, call.full("target"), "input")
     losses = taeda._C._nll_loss(x, target, call["weight"], 0, call["ignore_index"])
     return _reduced(call, losses, target, shape)
@@ -58,7 +58,7 @@ def _nll_loss(call: Call) -> Any:
 @rule("_nll_loss_backward")
 def _nll_loss_backward(call: Call) -> Any:
     if call.is_batched("weight"):
-        return each_sample(call)
+        return loop(call)
     sizes, target = list(call["sizes"]), call.full("target")
     if len(sizes) == 1:
         target, shape, merged = target.reshape(call.batch_size), [], [call.batch_size, *sizes]
@@ -72,7 +72,7 @@ def _nll_loss_backward(call: Call) -> Any:
 @rule("_cross_entropy")
 def _cross_entropy(call: Call) -> Any:
     if call.is_batched("weight"):
-        return each_sample(call)
+        return loop(call)
     x, target, shape = _positions(call, call.full("target"), "input")
     losses, stats = taeda._C._cross_entropy(x, target, call["weight"], 0, call["ignore_index"])
     return _reduced(call, losses, target, shape), stats.reshape(2, call.batch_size, -1).transpose(0, 1)
@@ -81,7 +81,7 @@ def _cross_entropy(call: Call) -> Any:
 @rule("_cross_entropy_backward")
 def _cross_entropy_backward(call: Call) -> Any:
     if call.is_batched("weight"):
-        return each_sample(call)
+        return loop(call)
     x, target, shape = _positions(call, call.full("target"), "input")
     stats = call.full("stats").transpose(0, 1).reshape(2, -1)
     grad = _spread(call, target, shape)

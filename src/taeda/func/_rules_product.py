@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.func._rules import Call, each_sample, expand, fold, loop, rule
+from taeda.func._rules import Call, expand, fold, loop, rule
 
 __all__: list[str] = []
 
@@ -101,7 +101,7 @@ def _linear_backward(call: Call) -> Any:
     g, x, weight = call.full("g"), call.full("input"), call["weight"]
     made_x = made_weight = made_bias = None
     if call.rank("weight") == 1:
-        return each_sample(call)
+        return loop(call)
     rows = g.reshape([g.shape[0], -1, g.shape[-1]])
     if call["want_input"]:
         conjugate = weight.conj()
@@ -283,7 +283,7 @@ def _layer_norm_backward(call: Call) -> Any:
     """The weights' gradients belong to each sample: only the input's comes from one call."""
     grad, x = call.full("grad"), call.full("input")
     if call.is_batched("weight"):
-        return each_sample(call)
+        return loop(call)
     arguments = list(call.arguments)
     arguments[0], arguments[1], arguments[call.op.at("affine")] = grad, x, False
     made_x = call.op(arguments)[0]

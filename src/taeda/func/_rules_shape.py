@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.func._rules import Call, each_sample, expand, rule, shifted
+from taeda.func._rules import Call, expand, loop, rule, shifted
 
 __all__: list[str] = []
 
@@ -234,9 +234,9 @@ def _all_nonzero(call: Call) -> Any:
     return call.op(call.arguments)
 
 
-@rule("searchsorted", "bucketize", "_isin")
-def _search(call: Call) -> Any:
-    return each_sample(call)
+@rule("bucketize")
+def _bucketize(call: Call) -> Any:
+    return loop(call) if call.is_batched("boundaries") else call.op(call.arguments)
 
 
 # ---- in place

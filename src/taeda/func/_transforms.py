@@ -60,33 +60,7 @@ def _check_tensors(values: Any, what: str) -> list[Any]:
 
 def _somebody_else(outputs: list[Any], inputs: list[Any]) -> bool:
     """Whether the outputs' histories lead to a leaf that is not one of the inputs, or an input has a history itself."""
-    own = {id(t) for t in inputs}
-    if any(t.grad_fn is not None for t in inputs):
-        return True
-    seen: set[int] = set()
-    todo = [t.grad_fn for t in outputs if t.requires_grad and t.grad_fn is not None]
-    if any(t.requires_grad and t.grad_fn is None and id(t) not in own for t in outputs):
-        return True
-    while todo:
-        node = todo.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        _keep.append(node)
-        for following, _ in node.next_functions:
-            if following is None:
-                continue
-            variable = getattr(following, "variable", None)
-            if variable is None:
-                todo.append(following)
-            elif id(variable) not in own:
-                _keep.clear()
-                return True
-    _keep.clear()
-    return False
-
-
-_keep: list[Any] = []  # nodes whose id is in use as a key
+    return any(t.grad_fn is not None for t in inputs) or _C._reaches_other_leaf(outputs, inputs)
 
 
 def _released(values: Any, inputs: list[Any]) -> Any:

@@ -47,22 +47,34 @@ WRITTEN = frozenset(
     "_add_epsilon _all_nonzero _attention _attention_backward _attention_weights _batch_norm_backward _cat_backward "
     "_convolution_backward _convolution_sized _cross_entropy _cross_entropy_backward _embedding _embedding_backward "
     "_index _index_backward _index_put _index_select_backward _index_zero "
-    "_interpolate _interpolate_backward _inverse_permute _isin _layer_norm_backward _linear_backward "
-    "_masked_scatter_backward _masked_select_backward _matmul_backward _native_batch_norm _nll_loss _nll_loss_backward _rms_norm_backward "
+    "_interpolate _interpolate_backward _inverse_permute _layer_norm_backward _linear_backward "
+    "_matmul_backward _native_batch_norm _nll_loss _nll_loss_backward _rms_norm_backward "
     "_roll_back _take_backward _tensor_split.indices _tensor_split_backward _trace_backward addbmm addmm addmv "
     "argmax argmin baddbmm bmm broadcast_to bucketize cat concat concatenate conv1d conv2d conv3d conv_transpose1d "
     "conv_transpose2d conv_transpose3d convolution copy_ diag_embed dot expand expand_as fill_.tensor "
     "flatten fliplr flipud group_norm index_add index_copy index_fill index_fill.tensor index_put index_select "
-    "layer_norm linear masked_fill masked_fill.tensor masked_scatter matmul max median min mm mv nanmedian "
-    "native_layer_norm permute put qr ravel reshape reshape_as rms_norm roll rot90 searchsorted solve solve_ex "
+    "layer_norm linear masked_fill masked_fill.tensor matmul max median min mm mv nanmedian "
+    "native_layer_norm permute qr ravel reshape reshape_as rms_norm roll rot90 solve solve_ex "
     "split.sizes squeeze stack std.unbiased std_mean.unbiased sum_to_size t take trace var.unbiased "
     "var_mean.unbiased vdot view view.dtype view_as".split()
 )
+# Random numbers for all samples in one draw: with the batch put before the size, or in the shape of the samples. What else draws
+# does so once for each sample.
+DRAWN_SIZED = frozenset("rand randn randint randint.low normal.size".split())
+DRAWN_LIKE = frozenset(
+    "rand_like randn_like randint_like randint_like.low uniform_ normal_ random_ random_.from random_.to bernoulli_ "
+    "exponential_ cauchy_ log_normal_ geometric_ bernoulli bernoulli.p poisson _dropout normal.mean normal.std".split()
+)
 # The sizes of their results would differ from sample to sample.
 DATA_DEPENDENT = frozenset(
-    "nonzero _nonzero where.nonzero masked_select _unique _unique_consecutive _unique_dim equal bincount "
+    "_nonzero where.nonzero masked_select _unique _unique_consecutive _unique_dim equal bincount "
     "_repeat_indices".split()
 )
+
+
+def is_random(row: Op) -> bool:
+    """Return whether the result depends on the state of the generator of random numbers."""
+    return row.key in DRAWN_LIKE or any(argument.type == "Generator?" for argument in row.schema.arguments)
 
 
 def kind(row: Op) -> str:
@@ -74,7 +86,7 @@ def kind(row: Op) -> str:
     ):
         if row.key in names or row.name in names:
             return text
-    if row.pointwise is not None or any(argument.type == "Generator?" for argument in row.schema.arguments):
+    if row.pointwise is not None or row.key in DRAWN_SIZED | DRAWN_LIKE:
         return "derived"
     if not any(argument.type.startswith(("Tensor", "Operand")) for argument in row.schema.arguments):
         return "no: it takes no tensor"

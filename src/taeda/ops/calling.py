@@ -13,6 +13,11 @@ OUT_EXACT = frozenset(
     "softmax log_softmax cummax cummin logcumsumexp complex polar".split()
 )
 
+# These ask other tensors for their shape only, or move between devices, as views do: cpu and meta may stand side by side.
+MIXES_DEVICES = frozenset(
+    "copy_ _to_copy _set_tensor_ resize_as_ sum_to_size _index _index_put _index_zero index_put _index_backward fill_.tensor".split()
+)
+
 # These read their inputs while they write: ``out=`` must not share memory with them.
 OUT_APART = frozenset(
     "gather index_select take masked_select cat concat concatenate stack topk kthvalue mode max.dim min.dim aminmax".split()

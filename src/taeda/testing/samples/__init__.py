@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import taeda
+from taeda.ops.batching import is_random
 from taeda.ops.capabilities import all_rows
 from taeda.ops.registry import Op
 from taeda.testing.samples import pointwise
@@ -102,11 +103,6 @@ def default_dtype(row: Op) -> Any:
     if "float" in types:
         return taeda.float64
     return taeda.complex128 if types == {"complex"} else taeda.int64
-
-
-def is_random(row: Op) -> bool:
-    """Return whether the result depends on the state of the generator of random numbers."""
-    return any(argument.type == "Generator?" for argument in row.schema.arguments) or row.key == "_dropout"
 
 
 def function_of(row: Op) -> Callable[..., Any]:
