@@ -27,6 +27,9 @@ class _Rows:
     collect: str  # the sum of a tensor of the input's shape over all but the weight's dimensions
     mean: str  # of rows
     center: bool = True
+    # Where the statistics may be given instead: the condition for computing them, and the given ones as columns.
+    computed: str = ""
+    given: tuple[str, str] = ("", "")
 
 
 def _second_derivatives(form: _Rows) -> dict[str, str]:
@@ -41,32 +44,44 @@ def _second_derivatives(form: _Rows) -> dict[str, str]:
     def mean(text: str) -> str:
         return form.mean.format(text)
 
-    x = rows("input")
-    centred = f"({x} - {mean(x)})" if form.center else x
-    squares = mean(f"({centred}).square()")
-    r = f"({squares} + eps).rsqrt()" if form.center else f"_add_epsilon({squares}, eps).rsqrt()"
-    xhat = f"({centred} * {r})"
-    weighed, v = rows(form.weigh.format("grad")), rows("g_grad_input")
+    def if_computed(text: str, otherwise: str) -> str:
+        return f"({text}) if {form.computed} else ({otherwise})" if form.computed else text
 
-    def project(text: str) -> str:
+    def projected(text: str) -> str:
         without_mean = f"{text} - {mean(text)}" if form.center else text
-        return f"({r} * ({without_mean} - {xhat} * {mean(f'({text} * {xhat})')}))"
+        return if_computed(f"r * ({without_mean} - xhat * {mean(f'{text} * xhat')})", f"r * {text}")
 
-    u_grad = form.spread.format("grad", "g_grad_weight")
-    h = f"({rows(u_grad)} - {r} * ({v} * {mean(f'({weighed} * {xhat})')} + {weighed} * {mean(f'({v} * {xhat})')}))"
-    means = f" - {mean(v)} * {mean(weighed)}" if form.center else ""
-    covariance = f"({mean(f'({v} * {weighed})')}{means} - {mean(f'({v} * {xhat})')} * {mean(f'({weighed} * {xhat})')})"
-    projected = back(project(v))
+    epsilon = "({} + eps)" if form.center else "_add_epsilon({}, eps)"
+    normalised = [
+        f"x = {rows('input')}",
+        f"centred = x - ({if_computed(mean('x'), form.given[0])})" if form.center else "centred = x",
+        f"r = {if_computed(epsilon.format(mean('centred.square()')) + '.rsqrt()', form.given[1])}",
+        "xhat = centred * r",
+        f"v = {rows('g_grad_input')}",
+    ]
+    # What only computed statistics need costs nothing where they are given: r stands there for a tensor.
+    covariance = f"{mean('v * weighed')} - along_v * along_weighed" + (
+        f" - {mean('v')} * {mean('weighed')}" if form.center else ""
+    )
+    of_statistics = [
+        f"weighed = {rows(form.weigh.format('grad'))}",
+        f"along_v = {if_computed(mean('v * xhat'), 'r')}",
+        f"along_weighed = {if_computed(mean('weighed * xhat'), 'r')}",
+        f"covariance = {if_computed(covariance, 'r')}",
+        f"u = {rows(form.spread.format('grad', 'g_grad_weight'))}",
+        f"h = {if_computed('u - r * (v * along_weighed + weighed * along_v)', 'u')}",
+        f"projected = {projected('h')}",
+    ]
     of_bias = f" + {form.add.format('g_grad_bias')}" if form.center else ""
+    to_input = [f"projected = {projected('v')}", f"whole = {back('projected')}"]
+    of_grad = f"{form.weigh.format('whole')} + {form.spread.format(back('xhat'), 'g_grad_weight')}{of_bias}"
     return {
-        "grad": f"{form.weigh.format(projected)} + {form.spread.format(back(xhat), 'g_grad_weight')}{of_bias}",
-        "input": back(f"({project(h)} - {r} * {r} * {xhat} * {covariance})"),
-        "weight": form.collect.format(f"(grad * {projected})"),
+        "grad": "\n".join([*normalised, *to_input, of_grad]),
+        "input": "\n".join(
+            [*normalised, *of_statistics, back(if_computed("projected - r * r * xhat * covariance", "projected"))]
+        ),
+        "weight": "\n".join([*normalised, *to_input, form.collect.format("(grad * whole)")]),
     }
-
-
-def _either(condition: str, yes: dict[str, str], no: dict[str, str]) -> dict[str, str]:
-    return {name: f"(({yes[name]}) if {condition} else ({no[name]}))" for name in yes}
 
 
 # ---- batch norm: rows are the channels
@@ -79,15 +94,9 @@ _channel_rows = _Rows(
     add="(zeros_like(input).transpose(1, -1) + {}).transpose(1, -1)",
     collect="({}).transpose(1, -1).sum_to_size(weight.shape)",
     mean="({}).mean(1, True)",
+    computed="training",
+    given=("mean.unsqueeze(1)", "invstd.unsqueeze(1)"),
 )
-_scaled = "({0}.transpose(1, -1) * invstd).transpose(1, -1)"
-_shifted = "((input.transpose(1, -1) - mean) * invstd).transpose(1, -1)"
-_fixed_statistics = {
-    "grad": f"{_scaled.format(_channel_rows.weigh.format('g_grad_input'))}"
-    f" + {_channel_rows.spread.format(_shifted, 'g_grad_weight')} + {_channel_rows.add.format('g_grad_bias')}",
-    "input": _channel_rows.spread.format("grad", "(g_grad_weight * invstd)"),
-    "weight": _channel_rows.collect.format(f"(grad * {_scaled.format('g_grad_input')})"),
-}
 
 op(
     "_native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, "
@@ -104,7 +113,7 @@ op(
 op(
     "_batch_norm_backward(Tensor grad, Tensor input, Tensor? weight, Tensor mean, Tensor invstd, bool training, float eps)"
     " -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)",
-    vjp=_either("training", _second_derivatives(_channel_rows), _fixed_statistics),
+    vjp=_second_derivatives(_channel_rows),
     where="_C",
     out=False,
     doc="Return the gradients of batch norm.",
