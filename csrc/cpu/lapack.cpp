@@ -114,6 +114,9 @@ Lapack<T> fill() {
     get(t.getrs, "getrs");
     get(t.getri, "getri");
     get(t.potrf, "potrf");
+    get(t.potrs, "potrs");
+    get(t.potri, "potri");
+    get(t.trsv, "trsv");
     get(t.geqrf, "geqrf");
     get(t.orgqr, "orgqr", "ungqr");
     get(t.ormqr, "ormqr", "unmqr");

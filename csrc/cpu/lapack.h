@@ -43,6 +43,8 @@ struct Lapack {
     void (*getrs)(C trans, I n, I nrhs, const T* a, I lda, const int* pivots, T* b, I ldb, int* info, N);
     void (*getri)(I n, T* a, I lda, const int* pivots, T* work, I lwork, int* info);
     void (*potrf)(C uplo, I n, T* a, I lda, int* info, N);
+    void (*potrs)(C uplo, I n, I nrhs, const T* a, I lda, T* b, I ldb, int* info, N);
+    void (*potri)(C uplo, I n, T* a, I lda, int* info, N);
     void (*geqrf)(I m, I n, T* a, I lda, T* tau, T* work, I lwork, int* info);
     void (*orgqr)(I m, I n, I k, T* a, I lda, const T* tau, T* work, I lwork, int* info);
     void (*ormqr)(C side, C trans, I m, I n, I k, const T* a, I lda, const T* tau, T* c, I ldc, T* work, I lwork, int* info, N, N);
@@ -52,6 +54,7 @@ struct Lapack {
     void (*hetrs)(C uplo, I n, I nrhs, const T* a, I lda, const int* pivots, T* b, I ldb, int* info, N);
     void (*gels)(C trans, I m, I n, I nrhs, T* a, I lda, T* b, I ldb, T* work, I lwork, int* info, N);
     void (*trsm)(C side, C uplo, C trans, C diag, I m, I n, const T* alpha, const T* a, I lda, T* b, I ldb, N, N, N, N);
+    void (*trsv)(C uplo, C trans, C diag, I n, const T* a, I lda, T* x, I step, N, N, N);
     void (*gemm)(C trans_a, C trans_b, I m, I n, I k, const T* alpha, const T* a, I lda, const T* b, I ldb, const T* beta, T* c, I ldc, N, N);
     // Their arguments differ between real and complex numbers: called through the functions below.
     void* syevd;

@@ -56,6 +56,11 @@ void conjugate(const Tensor& t) {
     });
 }
 
+void fill_identity(const Tensor& t) {
+    fill_zero(t);
+    fill(views::diagonal(t, 0, -2, -1), 1);
+}
+
 Tensor zero_infos(IntList batch, Device device) {
     Tensor infos = empty(batch, DType::Int32, device);
     if (!infos.is_meta()) fill_zero(infos);

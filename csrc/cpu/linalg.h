@@ -36,6 +36,7 @@ Tensor column_major(const Tensor& t);                      // a copy that may be
 Tensor column_major(const Tensor& t, IntList batch);       // with the batch expanded
 Tensor read_column_major(const Tensor& t, IntList batch);  // itself where it already is
 void conjugate(const Tensor& column_major);                // in place; nothing for real numbers
+void fill_identity(const Tensor& t);                       // ones on the diagonals, zeros elsewhere
 Tensor zero_infos(IntList batch, Device device);           // int32
 
 // The matrices of a batch by number.

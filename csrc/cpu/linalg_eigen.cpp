@@ -204,11 +204,6 @@ void Singular::run() const {
     });
 }
 
-void fill_identity(const Tensor& t) {
-    fill_zero(t);
-    fill(views::diagonal(t, 0, -2, -1), 1);
-}
-
 Singular singular(const Tensor& a, bool vectors, bool full, const std::optional<std::string>& driver) {
     const char* name = "linalg.svd";
     check_lapack_dtype(name, a);

@@ -1,45 +1,58 @@
 // LU factorizations and what is made of them: solutions, inverses and determinants.
 #include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "cpu/linalg.h"
-#include "cpu/linalg_small.h"
+#include "cpu/small_matrices.h"
 #include "kernels.h"
 
 namespace taeda::cpu {
 
 namespace {
 
+constexpr int kLargestInverseInLanes = 16;
+
 struct Factors {
     Tensor lu, pivots, infos;
 };
 
-// `a` is overwritten with its factors.
+// Those of small matrices straight from `a`, whatever its strides are. False where they are LAPACK's work.
+template <class T>
+bool factorize_in_lanes(const Tensor& a, const Factors& f) {
+    const int m = as_int(rows_of(a)), n = as_int(cols_of(a));
+    const int64_t count = f.infos.numel(), room = int64_t{m} * n;
+    if (!use_lanes<T>(count, std::max(m, n), room)) return false;
+    if constexpr (!is_complex_v<T>) {
+        const SmallBatch<T> from(a, batch_of(a));
+        for_small_matrices<T>(count, cubed(std::min(m, n)), room, [&](LaneRange<T> range) {
+            lane_kernels<T>().lu(range, m, n, from.matrices, lane_result<T>(f.lu), f.pivots.data<int>(), f.infos.data<int>());
+        });
+    }
+    return true;
+}
+
 Factors factorize(const Tensor& a) {
     const Shape batch = batch_of(a);
     const int m = as_int(rows_of(a)), n = as_int(cols_of(a)), k = std::min(m, n), lda = leading(m);
     const int64_t last[1] = {k};
-    Factors f{a, empty(with_sizes(batch, last), DType::Int32, a.device()), zero_infos(batch, a.device())};
+    Factors f{empty_matrices(batch, m, n, a.dtype(), a.device()), empty(with_sizes(batch, last), DType::Int32, a.device()),
+              zero_infos(batch, a.device())};
     if (a.is_meta() || a.numel() == 0) return f;
     visit_lapack(a.dtype(), "lu_cpu", [&]<class T>(Tag<T>) {
+        if (factorize_in_lanes<T>(a, f)) return;
+        copy_into(f.lu, a);
         const auto& routines = lapack<T>();
-        Matrices<T> matrices(a);
+        Matrices<T> matrices(f.lu);
         int *pivots = f.pivots.data<int>(), *infos = f.infos.data<int>();
         for_matrices(product(batch), cubed(k), [&](int64_t first, int64_t end) {
-            for (int64_t i = first; i < end; ++i) {
-                if constexpr (!is_complex_v<T>) {
-                    if (is_small<T>(m, n)) {
-                        infos[i] = small_getrf(m, n, matrices[i], pivots + i * k);
-                        continue;
-                    }
-                }
-                routines.getrf(&m, &n, matrices[i], &lda, pivots + i * k, infos + i);
-            }
+            for (int64_t i = first; i < end; ++i) routines.getrf(&m, &n, matrices[i], &lda, pivots + i * k, infos + i);
         });
     });
     return f;
 }
 
-// b is overwritten with the solutions; trans: "N", "T" or "C".
+// b is overwritten with the solutions; trans: "N", "T" or "C". All three have the same batch.
 void solve_factorized(const Tensor& lu, const Tensor& pivots, const char* trans, const Tensor& b) {
     const int n = as_int(rows_of(b)), nrhs = as_int(cols_of(b)), ld = leading(n);
     if (b.numel() == 0) return;
@@ -48,20 +61,23 @@ void solve_factorized(const Tensor& lu, const Tensor& pivots, const char* trans,
         TAEDA_CHECK(row >= 1 && row <= n, "linalg.lu_solve: pivots must be between 1 and ", n, ", but one is ", row);
     }
     visit_lapack(b.dtype(), "lu_solve_cpu", [&]<class T>(Tag<T>) {
+        const int64_t room = int64_t{n} * (n + nrhs);
+        if (use_lanes<T>(product(batch_of(b)), n, room)) {
+            if constexpr (!is_complex_v<T>) {
+                const SmallBatch<T> factors(lu, batch_of(b));
+                for_small_matrices<T>(product(batch_of(b)), 2.0 * n * n * nrhs, room, [&](LaneRange<T> range) {
+                    lane_kernels<T>().lu_solve(range, n, nrhs, factors.matrices, pivots.data<int>(), *trans != 'N', lane_result<T>(b),
+                                               lane_result<T>(b));
+                });
+            }
+            return;
+        }
         const auto& routines = lapack<T>();
         Matrices<T> factors(lu), sides(b);
         const int* rows = pivots.data<int>();
         for_matrices(product(batch_of(b)), static_cast<double>(n) * n * nrhs, [&](int64_t first, int64_t end) {
             int info = 0;
-            for (int64_t i = first; i < end; ++i) {
-                if constexpr (!is_complex_v<T>) {
-                    if (is_small<T>(n, n)) {
-                        small_getrs(*trans != 'N', n, nrhs, factors[i], rows + i * n, sides[i]);
-                        continue;
-                    }
-                }
-                routines.getrs(trans, &n, &nrhs, factors[i], &ld, rows + i * n, sides[i], &ld, &info, 1);
-            }
+            for (int64_t i = first; i < end; ++i) routines.getrs(trans, &n, &nrhs, factors[i], &ld, rows + i * n, sides[i], &ld, &info, 1);
         });
     });
 }
@@ -83,7 +99,7 @@ std::tuple<Tensor, Tensor, Tensor> lu_factor_ex(const Tensor& a, bool pivot, boo
     if (is_reduced_float(a.dtype())) visit_lapack(a.dtype(), "lu_cpu", [](auto) {});
     check_lapack_dtype("torch.lu_factor", a);
     check_pivot_argument("linalg.lu_factor", pivot);
-    Factors f = factorize(column_major(a));
+    Factors f = factorize(a);
     if (check_errors) check_lu_errors(f.infos);
     return {f.lu, f.pivots, f.infos};
 }
@@ -185,6 +201,29 @@ Tensor adjoint_copy(const Tensor& b, IntList batch) {
     return copy;
 }
 
+// Small systems in one pass, without factors in memory. A from the right is its transpose from the left, on transposed sides.
+// False where they are LAPACK's work.
+bool solve_in_lanes(const Tensor& a, const Tensor& b, bool left, IntList batch, const Tensor& x, const Tensor& infos) {
+    if (batch_of(a) != Shape(batch) || x.is_meta() || x.numel() == 0) return false;
+    const int n = as_int(rows_of(a)), n_sides = as_int(left ? cols_of(b) : rows_of(b));
+    const int64_t room = int64_t{n} * (n + n_sides);
+    bool done = false;
+    visit_lapack(a.dtype(), "lu_solve_cpu", [&]<class T>(Tag<T>) {
+        done = use_lanes<T>(infos.numel(), n, room);
+        if constexpr (!is_complex_v<T>) {
+            if (!done) return;
+            const SmallBatch<T> matrices(a, batch), sides(b, batch);
+            for_small_matrices<T>(infos.numel(), cubed(n) + 2.0 * n * n * n_sides, room, [&](LaneRange<T> range) {
+                if (left) lane_kernels<T>().solve(range, n, n_sides, matrices.matrices, sides.matrices, lane_result<T>(x), infos.data<int>());
+                else
+                    lane_kernels<T>().solve(range, n, n_sides, matrices.matrices.transposed(), sides.matrices.transposed(), lane_result<T>(x),
+                                            infos.data<int>());
+            });
+        }
+    });
+    return done;
+}
+
 }  // namespace
 
 Tensor lu_solve(const Tensor& lu, const Tensor& pivots, const Tensor& b, bool left, bool adjoint) {
@@ -224,16 +263,26 @@ std::tuple<Tensor, Tensor> solve_ex(const Tensor& a, const Tensor& b, bool left,
     check_matrix(name, given, "B");
     check_compatible(name, a, given, left);
     const Shape batch = broadcast_shapes(batch_of(a), batch_of(given));
-    Factors f = factorize(column_major(a));
-    Tensor sides = column_major(left ? given : views::transpose(given, -2, -1), batch);
-    if (check_errors) check_infos(f.infos, "torch.linalg.solve", [](int) { return "The solver failed because the input matrix is singular."; });
-    if (!sides.is_meta()) {
-        const int64_t last[1] = {rows_of(a)};
-        solve_factorized(read_column_major(f.lu, batch), contiguous(expand_to(f.pivots, with_sizes(batch, last))), left ? "N" : "T", sides);
+    auto check = [&](const Tensor& infos) {
+        if (check_errors) check_infos(infos, "torch.linalg.solve", [](int) { return "The solver failed because the input matrix is singular."; });
+    };
+    Tensor sides = empty_matrices(batch, rows_of(a), left ? cols_of(given) : rows_of(given), a.dtype(), a.device());
+    Tensor infos = zero_infos(batch_of(a), a.device());
+    if (solve_in_lanes(a, given, left, batch, sides, infos)) {
+        check(infos);
+    } else {
+        Factors f = factorize(a);
+        infos = f.infos;
+        check(infos);
+        if (!sides.is_meta()) {
+            copy_into(sides, left ? given : views::transpose(given, -2, -1));
+            const int64_t last[1] = {rows_of(a)};
+            solve_factorized(read_column_major(f.lu, batch), contiguous(expand_to(f.pivots, with_sizes(batch, last))), left ? "N" : "T", sides);
+        }
     }
     const int64_t column[1] = {-1};
     if (is_vector) sides = views::squeeze(sides, column);
-    return {left ? sides : views::transpose(sides, -2, -1), f.infos};
+    return {left ? sides : views::transpose(sides, -2, -1), infos};
 }
 
 Tensor solve(const Tensor& a, const Tensor& b, bool left) { return std::get<0>(solve_ex(a, b, left, true)); }
@@ -250,8 +299,7 @@ void invert(const Factors& f) {
     const int *pivots = f.pivots.data<int>(), *infos = f.infos.data<int>();
     int ignored = 0;
     Matrices<T> matrices(f.lu);
-    const bool small = is_small<T>(n, n);
-    const int lwork = small ? 1 : asked_work<T>([&](T* answer) { routines.getri(&n, matrices[0], &ld, pivots, answer, &ask, &ignored); });
+    const int lwork = asked_work<T>([&](T* answer) { routines.getri(&n, matrices[0], &ld, pivots, answer, &ask, &ignored); });
     for_matrices(f.infos.numel(), 2 * cubed(n), [&](int64_t first, int64_t end) {
         Scratch<T> work(lwork);
         int info = 0;
@@ -261,14 +309,28 @@ void invert(const Factors& f) {
                 std::fill(matrix, matrix + int64_t{n} * n, T(std::numeric_limits<real_t<T>>::quiet_NaN()));
                 continue;
             }
-            if constexpr (!is_complex_v<T>) {
-                if (small) {
-                    small_getri(n, matrix, pivots + i * n);
-                    continue;
-                }
-            }
             routines.getri(&n, matrix, &ld, pivots + i * n, work.data(), &lwork, &info);
         }
+    });
+}
+
+template <class T>
+bool invert_in_lanes(const Tensor& a, const Tensor& out, const Tensor& infos) {
+    const int n = as_int(rows_of(a));
+    const int64_t room = 2 * int64_t{n} * n;
+    if (!use_lanes<T>(infos.numel(), n, room, kLargestInverseInLanes)) return false;
+    if constexpr (!is_complex_v<T>) {
+        const SmallBatch<T> from(a, batch_of(a));
+        for_small_matrices<T>(infos.numel(), 3 * cubed(n), room, [&](LaneRange<T> range) {
+            lane_kernels<T>().inverse(range, n, from.matrices, lane_result<T>(out), infos.data<int>());
+        });
+    }
+    return true;
+}
+
+void check_inverse(const Tensor& infos) {
+    check_infos(infos, "linalg.inv", [](int code) {
+        return taeda::concat("The diagonal element ", code, " is zero, the inversion could not be completed because the input matrix is singular.");
     });
 }
 
@@ -277,15 +339,18 @@ void invert(const Factors& f) {
 std::tuple<Tensor, Tensor> inv_ex(const Tensor& a, bool check_errors) {
     check_lapack_dtype("linalg.inv", a);
     check_square("linalg.inv", a);
-    Factors f = factorize(column_major(a));
-    if (check_errors)
-        check_infos(f.infos, "linalg.inv", [](int code) {
-            return taeda::concat("The diagonal element ", code,
-                                 " is zero, the inversion could not be completed because the input matrix is singular.");
-        });
-    if (f.lu.is_meta() || f.lu.numel() == 0) return {f.lu, f.infos};
-    visit_lapack(a.dtype(), "inverse_cpu", [&]<class T>(Tag<T>) { invert<T>(f); });
-    return {f.lu, f.infos};
+    if (a.is_meta() || a.numel() == 0) return {column_major(a), zero_infos(batch_of(a), a.device())};
+    std::tuple<Tensor, Tensor> found;
+    visit_lapack(a.dtype(), "inverse_cpu", [&]<class T>(Tag<T>) {
+        Tensor out = empty_matrices(batch_of(a), rows_of(a), cols_of(a), a.dtype(), a.device()), infos = zero_infos(batch_of(a), a.device());
+        found = {out, infos};
+        const bool done = invert_in_lanes<T>(a, out, infos);
+        Factors f = done ? Factors{} : factorize(a);
+        if (!done) found = {f.lu, f.infos};
+        if (check_errors) check_inverse(std::get<1>(found));
+        if (!done) invert<T>(f);
+    });
+    return found;
 }
 
 Tensor inv(const Tensor& a) { return std::get<0>(inv_ex(a, true)); }
@@ -295,19 +360,33 @@ Tensor inverse(const Tensor& input) { return inv(input); }
 
 namespace {
 
+// U's diagonals, (..., n), the first numbers negated where the rows' exchanges are odd: their product is the determinant.
 template <class T>
-bool is_odd(const int* pivots, int64_t n) {
-    bool odd = false;
-    for (int64_t i = 0; i < n; ++i) odd ^= pivots[i] != i + 1;
-    return odd;
-}
-
-// f(factors, n, is the permutation odd, number) for each matrix.
-template <class T, class F>
-void for_determinants(const Factors& f, F&& use) {
-    const int64_t n = rows_of(f.lu);
+Tensor signed_diagonals(const Tensor& a) {
+    const int n = as_int(rows_of(a));
+    const int64_t last[1] = {n}, count = product(batch_of(a)), room = int64_t{n} * n;
+    Tensor out = empty(with_sizes(batch_of(a), last), a.dtype(), a.device());
+    if (out.numel() == 0) return out;
+    T* values = out.data<T>();
+    if (use_lanes<T>(count, n, room)) {
+        if constexpr (!is_complex_v<T>) {
+            const SmallBatch<T> from(a, batch_of(a));
+            for_small_matrices<T>(count, cubed(n), room, [&](LaneRange<T> range) { lane_kernels<T>().diagonals(range, n, from.matrices, values); });
+        }
+        return out;
+    }
+    const Factors f = factorize(a);
+    const int* pivots = f.pivots.data<int>();
     Matrices<T> matrices(f.lu);
-    for (int64_t i = 0; i < f.infos.numel(); ++i) use(matrices[i], n, is_odd<T>(f.pivots.data<int>() + i * n, n), i);
+    for (int64_t k = 0; k < count; ++k, values += n, pivots += n) {
+        bool odd = false;
+        for (int64_t i = 0; i < n; ++i) {
+            odd ^= pivots[i] != i + 1;
+            values[i] = matrices[k][i * (n + 1)];
+        }
+        if (odd) values[0] = -values[0];
+    }
+    return out;
 }
 
 }  // namespace
@@ -318,13 +397,13 @@ Tensor det(const Tensor& a) {
     check_lapack_dtype("linalg.det", a);
     Tensor out = result(batch_of(a), a.dtype(), a.device());
     if (out.is_meta()) return out;
-    Factors f = factorize(column_major(a));
     visit_lapack(a.dtype(), "det_cpu", [&]<class T>(Tag<T>) {
-        for_determinants<T>(f, [&](const T* lu, int64_t n, bool odd, int64_t k) {
-            T value = T(odd ? -1 : 1);
-            for (int64_t i = 0; i < n; ++i) value *= lu[i * n + i];
-            out.data<T>()[k] = value;
-        });
+        const Tensor diagonals = signed_diagonals<T>(a);
+        const int64_t n = rows_of(a);
+        for (int64_t k = 0; k < out.numel(); ++k) {
+            const T* u = diagonals.data<T>() + k * n;
+            out.data<T>()[k] = std::accumulate(u, u + n, T(1), std::multiplies<T>());
+        }
     });
     return out;
 }
@@ -334,21 +413,22 @@ std::tuple<Tensor, Tensor> slogdet(const Tensor& a) {
     check_lapack_dtype("linalg.slogdet", a);
     Tensor sign = empty(batch_of(a), a.dtype(), a.device()), log = empty(batch_of(a), real_of(a.dtype()), a.device());
     if (sign.is_meta()) return {sign, log};
-    Factors f = factorize(column_major(a));
     visit_lapack(a.dtype(), "slogdet_cpu", [&]<class T>(Tag<T>) {
         using R = real_t<T>;
-        for_determinants<T>(f, [&](const T* lu, int64_t n, bool odd, int64_t k) {
-            T phase = T(odd ? -1 : 1);
+        const Tensor diagonals = signed_diagonals<T>(a);
+        const int64_t n = rows_of(a);
+        for (int64_t k = 0; k < sign.numel(); ++k) {
+            T phase = T(1);
             R sum = 0;
             for (int64_t i = 0; i < n; ++i) {
-                const T u = lu[i * n + i];
+                const T u = diagonals.data<T>()[k * n + i];
                 const R size = std::abs(u);
                 phase *= size == 0 ? T(0) : u / size;
                 sum += std::log(size);
             }
             sign.data<T>()[k] = phase;
             log.data<R>()[k] = sum;
-        });
+        }
     });
     return {sign, log};
 }

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from taeda import Tensor
 
 __all__ = [
-    "cholesky_inverse",
-    "cholesky_solve",
     "diagonal",
     "eigvals",
     "eigvalsh",
@@ -144,34 +142,6 @@ def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | Non
 
 
 # ---- systems with known factors
-
-
-@public("torch", "Tensor")
-def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return the solution X of ``A @ X == input`` from A's factor by `taeda.linalg.cholesky`.
-
-    Args:
-        input: (..., n, k).
-        input2: the factor, (..., n, n); the batches broadcast.
-        upper: whether the factor is the upper one; default False.
-    """
-    for name, tensor in (("b", input), ("u", input2)):
-        if tensor.dim() < 2:
-            raise RuntimeError(f"{name} should have at least 2 dimensions, but has {tensor.dim()} dimensions instead")
-    lower = input2.mH if upper else input2
-    solve = taeda.linalg.solve_triangular
-    return _into(solve(lower.mH, solve(lower, input, upper=False), upper=True), out)
-
-
-@public("torch", "Tensor")
-def cholesky_inverse(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
-    """Return the inverse of the matrix whose factor by `taeda.linalg.cholesky` is ``input``, (..., n, n)."""
-    if input.dim() < 2 or input.shape[-1] != input.shape[-2]:
-        raise RuntimeError(
-            f"cholesky_inverse: A must be batches of square matrices, but they are of shape {list(input.shape)}"
-        )
-    identity = taeda.eye(input.shape[-1], dtype=input.dtype, device=input.device)
-    return cholesky_solve(identity, input, upper, out=out)
 
 
 @public("torch", "Tensor")

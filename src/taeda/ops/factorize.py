@@ -104,6 +104,50 @@ _row(
     """,
 )
 
+_row(
+    "cholesky_solve(Tensor input, Tensor input2, bool upper=False) -> Tensor",
+    vjp={
+        "input, input2": _lines(
+            "side = cholesky_solve(g, input2, upper=upper)",
+            "h = matmul(side, result.mH) if needs_input2 else side",
+            "both = h + h.mH if needs_input2 else side",
+            "made = (matmul(input2, both).triu() if upper else matmul(both, input2).tril()) if needs_input2 else side",
+            "(side.sum_to_size(input.shape), negative(made).sum_to_size(input2.shape) if needs_input2 else side)",
+        )
+    },
+    where="torch Tensor",
+    doc=f"""Return the solution X of ``A @ X == input`` from A's factor by `taeda.linalg.cholesky`.
+
+    Args:
+        input: (..., n, k).
+        input2: the factor, (..., n, n); the batches broadcast.
+        upper: whether the factor is the upper one; default False.
+
+    {_BATCH}
+    """,
+)
+_row(
+    "cholesky_inverse(Tensor input, bool upper=False) -> Tensor",
+    vjp={
+        "input": _lines(
+            "middle = matmul(matmul(result, g + g.mH), result)",
+            "negative(matmul(input, middle).triu() if upper else matmul(middle, input).tril())",
+        )
+    },
+    where="torch Tensor",
+    doc=f"""Return the inverse of the matrix whose factor by `taeda.linalg.cholesky` is ``input``.
+
+    Args:
+        input: the factor, (..., n, n).
+        upper: whether it is the upper one; default False.
+
+    Raises:
+        LinAlgError: the factor has a zero on its diagonal.
+
+    {_BATCH}
+    """,
+)
+
 # ---- triangular systems
 
 _row(
