@@ -81,6 +81,8 @@ public:
     }
     int64_t size() const { return n_; }
     int64_t label(int64_t s) const { return labels_[static_cast<size_t>(s)]; }
+    // Whether a path may come to state s from the one before the last, or leave that for s.
+    bool may_skip(int64_t s) const { return skip_[static_cast<size_t>(s)] == T(0); }
     const T* emission(const T* log_probs) {
         for (int64_t s = 0; s < n_; ++s) emission_[static_cast<size_t>(s)] = log_probs[label(s)];
         return emission_.data();
@@ -152,6 +154,90 @@ void backward_sample(const Batch& batch, int64_t n, int64_t blank, bool zero_inf
     }
 }
 
+// How the scores move with the log probabilities. Each step's logarithm of a sum moves by the mean of what is in it, weighted with
+// the shares that the parts have of the sum.
+template <class T>
+class Tangents {
+public:
+    Tangents(const Lattice<T>& lattice, const T* log_probs, const T* direction, int64_t stride)
+        : lattice_(lattice), log_probs_(log_probs), direction_(direction), stride_(stride) {}
+
+    T emission(int64_t t, int64_t s) const { return log_probs_[t * stride_ + lattice_.label(s)]; }
+    T emission_moves(int64_t t, int64_t s) const { return direction_[t * stride_ + lattice_.label(s)]; }
+
+    // towards: -1 from earlier times to later, 1 the other way.
+    void step(int64_t t, int64_t towards, const T* from, const T* from_moves, const T* out, T* out_moves) const {
+        for (int64_t s = 0; s < lattice_.size(); ++s) {
+            out_moves[s] = T(0);
+            if (out[s] == kNever<T>) continue;
+            const T total = out[s] - emission(t, s);
+            for (int64_t k = 0; k < 3; ++k) {
+                const int64_t other = s + k * towards;
+                if (other < 0 || other >= lattice_.size() || (k == 2 && !lattice_.may_skip(std::max(s, other)))) continue;
+                if (from[other] != kNever<T>) out_moves[s] += std::exp(from[other] - total) * from_moves[other];
+            }
+            out_moves[s] += emission_moves(t, s);
+        }
+    }
+    void start(int64_t t, const T* out, T* out_moves) const {
+        for (int64_t s = 0; s < lattice_.size(); ++s) out_moves[s] = out[s] == kNever<T> ? T(0) : emission_moves(t, s);
+    }
+
+private:
+    const Lattice<T>& lattice_;
+    const T *log_probs_, *direction_;
+    int64_t stride_;
+};
+
+// The derivative of `backward_sample` along a direction of the log probabilities.
+template <class T>
+void curvature_sample(const Batch& batch, int64_t n, int64_t blank, bool zero_infinity, T g, const T* direction, const T* log_probs, const T* alpha,
+                      T* out) {
+    Lattice<T> lattice(batch, n, blank);
+    const int64_t steps = batch.input_length(n), size = lattice.size(), row = batch.samples * batch.classes, first = n * batch.classes;
+    const T loss = loss_of(batch, n, alpha);
+    const bool is_finite = !std::isinf(loss);
+    for (int64_t t = is_finite ? steps : 0; t < batch.steps; ++t)
+        std::fill_n(out + t * row + first, batch.classes, t >= steps || zero_infinity ? T(0) : std::numeric_limits<T>::quiet_NaN());
+    if (!is_finite || steps == 0) return;
+    const Tangents<T> tangents(lattice, log_probs + first, direction + first, row);
+    const auto room = static_cast<size_t>(size);
+    std::vector<T> moves(room * static_cast<size_t>(steps)), beta(room), beta_moves(room), next(room), next_moves(room);
+    for (int64_t t = 0; t < steps; ++t) {
+        const T* scores = alpha + t * batch.states;
+        if (t == 0) tangents.start(t, scores, moves.data());
+        else tangents.step(t, -1, scores - batch.states, moves.data() + (t - 1) * size, scores, moves.data() + t * size);
+    }
+    T loss_moves = 0;
+    for (int64_t s = std::max<int64_t>(0, size - 2); s < size; ++s) {
+        const T score = alpha[(steps - 1) * batch.states + s];
+        if (score != kNever<T>) loss_moves -= std::exp(score + loss) * moves[static_cast<size_t>((steps - 1) * size + s)];
+    }
+    for (int64_t t = steps - 1; t >= 0; --t) {
+        const T *lp = log_probs + t * row + first, *v = direction + t * row + first, *emission = lattice.emission(lp);
+        T* to = out + t * row + first;
+        if (t == steps - 1) {
+            std::fill(beta.begin(), beta.end(), kNever<T>);
+            for (int64_t s = std::max<int64_t>(0, size - 2); s < size; ++s) beta[static_cast<size_t>(s)] = emission[s];
+            tangents.start(t, beta.data(), beta_moves.data());
+        } else {
+            lattice.step(next.data(), false, emission, beta.data());
+            tangents.step(t, 1, next.data(), next_moves.data(), beta.data(), beta_moves.data());
+        }
+        for (int64_t c = 0; c < batch.classes; ++c) to[c] = lp[c] == kNever<T> ? T(0) : std::exp(lp[c]) * v[c];
+        for (int64_t s = 0; s < size; ++s) {
+            const auto k = static_cast<size_t>(s);
+            const T score = alpha[t * batch.states + s];
+            if (score == kNever<T> || beta[k] == kNever<T>) continue;
+            const T along = moves[static_cast<size_t>(t * size) + k] + beta_moves[k] - tangents.emission_moves(t, s) + loss_moves;
+            to[lattice.label(s)] -= std::exp(score + beta[k] - emission[s] + loss) * along;
+        }
+        for (int64_t c = 0; c < batch.classes; ++c) to[c] *= g;
+        std::swap(beta, next);
+        std::swap(beta_moves, next_moves);
+    }
+}
+
 template <class F>
 void visit(const Tensor& log_probs, F&& f) {
     TAEDA_CHECK_KIND(NotImplemented, log_probs.dtype() == DType::Float32 || log_probs.dtype() == DType::Float64,
@@ -193,6 +279,22 @@ Tensor _ctc_loss_backward(const Tensor& g, const Tensor& log_probs, const Tensor
             for (int64_t n = first; n < last; ++n)
                 backward_sample(batch, n, blank, zero_infinity, grad.data<T>()[n], probs.data<T>(), alpha.data<T>() + n * batch.steps * batch.states,
                                 out.data<T>());
+        });
+    });
+    return out;
+}
+
+Tensor _ctc_loss_curvature(const Tensor& direction, const Tensor& g, const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths,
+                           const Tensor& target_lengths, const Tensor& log_alpha, int64_t blank, bool zero_infinity) {
+    const Batch batch(log_probs, targets, input_lengths, target_lengths, blank);
+    Tensor out = empty(log_probs.sizes(), log_probs.dtype());
+    const Tensor probs = contiguous(log_probs), alpha = contiguous(log_alpha), grad = contiguous(g), along = contiguous(direction);
+    visit(log_probs, [&]<class T>(Tag<T>) {
+        ReleaseHostLock unlocked(alpha.numel() > 1024);
+        parallel_for(0, batch.samples, 1 + 1024 / (1 + batch.steps * batch.states), [&](int64_t first, int64_t last) {
+            for (int64_t n = first; n < last; ++n)
+                curvature_sample(batch, n, blank, zero_infinity, grad.data<T>()[n], along.data<T>(), probs.data<T>(),
+                                 alpha.data<T>() + n * batch.steps * batch.states, out.data<T>());
         });
     });
     return out;

@@ -1,10 +1,11 @@
 // Sampling of images and volumes at given points (grid_sample). A block of points is turned into taps, places with weights,
 // and each channel is then a weighted sum of what it has there.
+#include <array>
 #include <cmath>
 
 #include "base/parallel.h"
 #include "cpu/copy.h"
-#include "cpu/resize_kernels.h"
+#include "cpu/grid_kernels.h"
 #include "cpu/scratch.h"
 #include "tensor/views.h"
 
@@ -17,17 +18,35 @@ enum class Outside { Zeros, Border, Reflection };
 
 constexpr int64_t kBlock = 256;  // points whose taps are at hand at once
 constexpr int64_t kPieceWork = 1 << 14;
+constexpr int64_t kMaxDims = 3;
 
-// A position, and how fast it moves with the coordinate that it came from.
+// A weight between two elements: a polynomial in the share of the way from one to the next.
+using Polynomial = std::array<double, 4>;
+
+// The weights of a line's taps, or their derivatives of some order.
+std::array<Polynomial, 4> polynomials(Sampling mode, int64_t order) {
+    constexpr double a = -0.75;  // Keys' parameter
+    std::array<Polynomial, 4> found{};
+    if (mode == Sampling::Nearest) found[0] = {1, 0, 0, 0};
+    else if (mode == Sampling::Linear) found = {{{1, -1, 0, 0}, {0, 1, 0, 0}}};
+    else found = {{{0, a, -2 * a, a}, {1, 0, -(a + 3), a + 2}, {0, -a, 2 * a + 3, -(a + 2)}, {0, 0, a, -a}}};
+    for (Polynomial& p : found)
+        for (int64_t k = 0; k < std::min<int64_t>(order, 4); ++k) p = {p[1], 2 * p[2], 3 * p[3], 0};
+    return found;
+}
+
 template <class T>
-struct Position {
-    T at, slope;
-};
+void round_to(DType precision, T* values, int64_t n) {
+    if (precision == DType::Float16)
+        for (int64_t i = 0; i < n; ++i) values[i] = static_cast<T>(to_float(to_half(static_cast<float>(values[i]))));
+    if (precision == DType::BFloat16)
+        for (int64_t i = 0; i < n; ++i) values[i] = static_cast<T>(to_float(to_bfloat16(static_cast<float>(values[i]))));
+}
 
 template <class T>
 struct Sampler {
     int64_t n;  // spatial dimensions
-    int64_t size[3] = {1, 1, 1}, step[3] = {1, 1, 1};
+    int64_t size[kMaxDims] = {1, 1, 1}, step[kMaxDims] = {1, 1, 1};
     Sampling mode;
     Outside outside;
     bool align_corners;
@@ -49,165 +68,158 @@ struct Sampler {
         TAEDA_CHECK(stride <= INT32_MAX, "grid_sampler(): a plane of ", stride, " elements is too large");
     }
     int64_t plane() const { return size[0] * step[0]; }
-    int64_t n_taps() const { return mode == Sampling::Nearest ? 1 : mode == Sampling::Cubic ? 16 : int64_t{1} << n; }
+    int64_t taps_of_line() const { return mode == Sampling::Nearest ? 1 : mode == Sampling::Cubic ? 4 : 2; }
+    int64_t n_taps() const { return n == 2 ? taps_of_line() * taps_of_line() : taps_of_line() * taps_of_line() * taps_of_line(); }
+    bool is_half() const { return precision == DType::Float16 || precision == DType::BFloat16; }
+    // How many elements a coordinate passes while it grows by one.
+    T speed(int64_t d) const { return static_cast<T>(align_corners ? size[d] - 1 : size[d]) / 2; }
 
-    T rounded(T x) const {
-        if (precision == DType::Float16) return static_cast<T>(to_float(to_half(static_cast<float>(x))));
-        if (precision == DType::BFloat16) return static_cast<T>(to_float(to_bfloat16(static_cast<float>(x))));
-        return x;
-    }
     // From -1 .. 1 to the image's elements.
-    Position<T> element(T coordinate, int64_t d) const {
-        const T length = static_cast<T>(size[d]), from_start = rounded(coordinate + 1);
-        if (align_corners) return {rounded(rounded(from_start / 2) * (length - 1)), (length - 1) / 2};
-        return {rounded(rounded(rounded(from_start * length) - 1) / 2), length / 2};
-    }
-    // Moved into the image as the padding says. Where it stops moving the slope is 0.
-    Position<T> inside(Position<T> p, int64_t d) const {
-        if (outside == Outside::Reflection) p = reflected(p, d);
-        if (outside != Outside::Zeros) {
-            const T last = static_cast<T>(size[d] - 1);
-            if (!(p.at > 0)) p = {T(0), T(0)};  // NaN as well
-            else if (p.at >= last) p = {last, T(0)};
+    void position(const T* coordinate, int64_t d, int64_t count, T* at) const {
+        const T length = static_cast<T>(size[d]);
+        if (!is_half()) return grid_kernels<T>().position(coordinate, n, count, length, align_corners, at);
+        auto each = [&](auto f) {
+            for (int64_t i = 0; i < count; ++i) at[i] = f(at[i]);
+            round_to(precision, at, count);
+        };
+        for (int64_t i = 0; i < count; ++i) at[i] = coordinate[i * n];
+        each([](T x) { return x + 1; });
+        if (align_corners) {
+            each([](T x) { return x / 2; });
+            each([&](T x) { return x * (length - 1); });
+        } else {
+            each([&](T x) { return x * length; });
+            each([](T x) { return x - 1; });
+            each([](T x) { return x / 2; });
         }
-        // What no integer holds is far outside.
-        if (!(p.at > T(-1e9) && p.at < T(1e9))) p = {T(-100), T(0)};
-        return p;
     }
-    Position<T> reflected(Position<T> p, int64_t d) const {
-        const T low = align_corners ? T(0) : T(-0.5), span = static_cast<T>(align_corners ? size[d] - 1 : size[d]);
-        if (span == 0) return {T(0), T(0)};
-        const T distance = p.at - low, positive = std::abs(distance), rest = std::fmod(positive, span);
-        const T slope = distance < 0 ? -p.slope : p.slope;
-        const bool is_even = std::fmod(std::floor(positive / span), T(2)) == 0;
-        return is_even ? Position<T>{rest + low, slope} : Position<T>{span - rest + low, -slope};
+    // Moved into the image as the padding says.
+    void pad(T* at, T* moves, int64_t d, int64_t count) const {
+        const auto& kernels = grid_kernels<T>();
+        if (outside == Outside::Reflection) {
+            const T low = align_corners ? T(0) : T(-0.5), span = static_cast<T>(align_corners ? size[d] - 1 : size[d]);
+            // In a line without length every point is the same: its positions are not numbers, which are moved to 0.
+            kernels.reflect(at, moves, count, low, span);
+        }
+        if (outside == Outside::Zeros) kernels.bound(at, moves, count);
+        else kernels.clip(at, moves, count, static_cast<T>(size[d] - 1));
     }
-    bool contains(int64_t place, int64_t d) const { return place >= 0 && place < size[d]; }
 };
 
-// The taps of a block of points, tap by tap; `slope` holds the derivatives of the weights for each spatial dimension.
+// The taps of a block of points, tap by tap, and before that of its lines: the taps in each dimension alone.
 template <class T>
-struct Taps {
-    int64_t n_taps, n_points = 0;
-    Scratch<int32_t> index;
-    Scratch<T> weight, slope;
-    bool is_empty[kBlock];
+class Taps {
+public:
+    int64_t n = 0;  // points
+    bool any_empty = false;
+    int32_t is_empty[kBlock];
 
-    Taps(const Sampler<T>& sampler, bool with_slopes) : n_taps(sampler.n_taps()), index(n_taps * kBlock), weight(n_taps * kBlock) {
-        if (with_slopes) slope.reset(sampler.n * n_taps * kBlock);
+    Taps(const Sampler<T>& sampler, bool with_slopes)
+        : sampler_(sampler),
+          count_(sampler.taps_of_line()),
+          n_taps_(sampler.n_taps()),
+          index_(n_taps_ * kBlock),
+          line_index_((kMaxDims * count_ + n_taps_) * kBlock),
+          weight_(n_taps_ * kBlock),
+          line_weight_(kMaxDims * count_ * kBlock),
+          partial_(n_taps_ * kBlock),
+          room_(4 * kBlock) {
+        if (with_slopes) line_slope_.reset(kMaxDims * count_ * kBlock);
     }
-    T* slopes(int64_t d, int64_t tap) { return slope.data() + (d * n_taps + tap) * n_points; }
-};
+    int64_t n_taps() const { return n_taps_; }
+    const int32_t* index(int64_t tap = 0) const { return index_.data() + tap * n; }
+    const T* weight(int64_t tap = 0) const { return weight_.data() + tap * n; }
 
-// What each dimension contributes to a point's taps: places, weights and the weights' slopes.
-template <class T>
-struct Line {
-    int count = 0;
-    int64_t place[4];
-    T weight[4], slope[4];
-    bool is_inside[4];
-};
-
-template <class T>
-void cubic_weights(T t, T* weight, T* slope) {
-    constexpr T a = T(-0.75);
-    const auto near = [](T x) { return ((a + 2) * x - (a + 3)) * x * x + 1; };
-    const auto far = [](T x) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; };
-    const auto near_slope = [](T x) { return (3 * (a + 2) * x - 2 * (a + 3)) * x; };
-    const auto far_slope = [](T x) { return (3 * a * x - 10 * a) * x + 8 * a; };
-    weight[0] = far(t + 1);
-    weight[1] = near(t);
-    weight[2] = near(1 - t);
-    weight[3] = far(2 - t);
-    slope[0] = far_slope(t + 1);
-    slope[1] = near_slope(t);
-    slope[2] = -near_slope(1 - t);
-    slope[3] = -far_slope(2 - t);
-}
-
-template <class T>
-Line<T> line_at(const Sampler<T>& sampler, T coordinate, int64_t d) {
-    Line<T> line;
-    Position<T> p = sampler.element(coordinate, d);
-    if (sampler.mode == Sampling::Cubic) {
-        const T base = std::floor(p.at);
-        cubic_weights(p.at - base, line.weight, line.slope);
-        line.count = 4;
-        for (int t = 0; t < 4; ++t) {
-            // The points around are moved into the image one by one.
-            line.place[t] = static_cast<int64_t>(sampler.inside({base + static_cast<T>(t - 1), T(0)}, d).at);
-            line.slope[t] *= p.slope;
-        }
-    } else if (sampler.mode == Sampling::Nearest) {
-        line.count = 1;
-        line.place[0] = static_cast<int64_t>(std::nearbyint(sampler.inside(p, d).at));
-        line.weight[0] = 1;
-        line.slope[0] = 0;
-    } else {
-        p = sampler.inside(p, d);
-        const T base = std::floor(p.at), share = sampler.rounded(p.at - base);
-        line.count = 2;
-        line.place[0] = static_cast<int64_t>(base);
-        line.place[1] = line.place[0] + 1;
-        line.weight[0] = sampler.rounded(1 - share);
-        line.weight[1] = share;
-        line.slope[0] = -p.slope;
-        line.slope[1] = p.slope;
+    // grid: points of as many coordinates as there are dimensions, the last dimension's first. order: that of each dimension's
+    // derivative which takes the place of the weights.
+    void fill(const T* grid, int64_t n_points, const int64_t* order = nullptr) {
+        n = n_points;
+        any_empty = false;
+        std::fill_n(is_empty, n, 0);
+        for (int64_t d = 0; d < sampler_.n; ++d) fill_line(grid + sampler_.n - 1 - d, d, order ? order[d] : 0);
+        for (int64_t i = 0; i < n; ++i) any_empty |= is_empty[i] != 0;
+        const T* lines[kMaxDims];
+        for (int64_t d = 0; d < sampler_.n; ++d) lines[d] = line_weight_.data() + d * count_ * n;
+        combine(lines, weight_.data());
     }
-    for (int t = 0; t < line.count; ++t) line.is_inside[t] = sampler.contains(line.place[t], d);
-    return line;
-}
+    // The derivatives of the weights along a dimension, in place of the weights.
+    const T* slopes(int64_t along) {
+        const T* lines[kMaxDims];
+        for (int64_t d = 0; d < sampler_.n; ++d) lines[d] = (d == along ? line_slope_ : line_weight_).data() + d * count_ * n;
+        combine(lines, weight_.data());
+        return weight_.data();
+    }
 
-// All combinations of the lines' taps. Those outside get the weight 0 at a place that the point reads anyway, so that an
-// infinite value elsewhere does not come in as 0 * inf.
-template <int kDims, bool kSlopes, class T>
-void combine(const Sampler<T>& sampler, const Line<T>* lines, Taps<T>& taps, int64_t point) {
-    int32_t valid = -1;
-    const int64_t n = taps.n_points, n_taps = taps.n_taps;
-    int32_t* index = taps.index.data() + point;
-    int k[kDims] = {};
-    for (int64_t t = 0; t < n_taps; ++t) {
-        int64_t place = 0;
-        T weight = 1;
-        bool is_inside = true;
-#pragma GCC unroll 3
-        for (int d = 0; d < kDims; ++d) {
-            is_inside = is_inside && lines[d].is_inside[k[d]];
-            place += lines[d].place[k[d]] * sampler.step[d];
-            weight = sampler.rounded(weight * lines[d].weight[k[d]]);
-        }
-        index[t * n] = is_inside ? static_cast<int32_t>(place) : -1;
-        taps.weight.data()[t * n + point] = is_inside ? weight : T(0);
-        valid = is_inside ? static_cast<int32_t>(place) : valid;
-        if constexpr (kSlopes)
-            for (int e = 0; e < kDims; ++e) {
-                T slope = 1;
-                for (int d = 0; d < kDims; ++d) slope *= e == d ? lines[d].slope[k[d]] : lines[d].weight[k[d]];
-                taps.slopes(e, t)[point] = is_inside ? slope : T(0);
+private:
+    int32_t* place(int64_t d, int64_t tap) { return line_index_.data() + (d * count_ + tap) * n; }
+
+    void fill_line(const T* coordinate, int64_t d, int64_t order) {
+        const auto& kernels = grid_kernels<T>();
+        T *at = room_.data(), *share = at + kBlock, *moves = share + kBlock, *moved = moves + kBlock;
+        const bool is_cubic = sampler_.mode == Sampling::Cubic, with_slopes = line_slope_.data() != nullptr;
+        sampler_.position(coordinate, d, n, at);
+        std::fill_n(moves, n, sampler_.speed(d));
+        if (!is_cubic) sampler_.pad(at, moves, d, n);
+        kernels.split(at, n, sampler_.mode == Sampling::Nearest, share);
+        round_to(sampler_.precision, share, n);
+        T *weight = line_weight_.data() + d * count_ * n, *slope = with_slopes ? line_slope_.data() + d * count_ * n : nullptr;
+        write_weights(order, share, moves, weight);
+        if (with_slopes) write_weights(order + 1, share, moves, slope);
+        int32_t inside[kBlock];
+        std::fill_n(inside, n, 0);
+        for (int64_t t = 0; t < count_; ++t) {
+            const T* from = at;
+            if (is_cubic) {  // the points around are moved into the image one by one
+                for (int64_t i = 0; i < n; ++i) moved[i] = at[i] + static_cast<T>(t - 1);
+                sampler_.pad(moved, share, d, n);
+                from = moved;
             }
-        for (int d = kDims - 1; d >= 0 && ++k[d] == lines[d].count; --d) k[d] = 0;
+            kernels.place(from, static_cast<T>(is_cubic ? 0 : t), n, static_cast<int32_t>(sampler_.size[d]), static_cast<int32_t>(sampler_.step[d]),
+                          place(d, t), weight + t * n, slope ? slope + t * n : nullptr, inside);
+        }
+        for (int64_t i = 0; i < n; ++i) is_empty[i] |= inside[i] ^ 1;
     }
-    taps.is_empty[point] = valid < 0;
-    for (int64_t t = 0; t < n_taps; ++t) index[t * n] = index[t * n] < 0 ? std::max(valid, 0) : index[t * n];
-}
 
-// grid: points of n coordinates, the last dimension's first.
-template <int kDims, bool kSlopes, class T>
-void fill_block(const Sampler<T>& sampler, const T* grid, Taps<T>& taps) {
-    for (int64_t i = 0; i < taps.n_points; ++i) {
-        Line<T> lines[kDims];
-        for (int d = 0; d < kDims; ++d) lines[d] = line_at(sampler, grid[i * kDims + kDims - 1 - d], d);
-        combine<kDims, kSlopes>(sampler, lines, taps, i);
+    void write_weights(int64_t order, const T* share, const T* moves, T* out) {
+        const std::array<Polynomial, 4> weights = polynomials(sampler_.mode, order);
+        for (int64_t t = 0; t < count_; ++t) {
+            const Polynomial& p = weights[static_cast<size_t>(t)];
+            const T c[4] = {static_cast<T>(p[0]), static_cast<T>(p[1]), static_cast<T>(p[2]), static_cast<T>(p[3])};
+            grid_kernels<T>().polynomial(share, c, order > 0 ? moves : nullptr, n, out + t * n);
+            for (int64_t k = 1; k < order; ++k)
+                for (int64_t i = 0; i < n; ++i) out[t * n + i] *= moves[i];
+        }
+        if (sampler_.mode == Sampling::Linear && order == 0) round_to(sampler_.precision, out, count_ * n);
     }
-}
 
-template <class T>
-void fill_taps(const Sampler<T>& sampler, const T* grid, int64_t n_points, Taps<T>& taps) {
-    taps.n_points = n_points;
-    const bool with_slopes = taps.slope.data() != nullptr;
-    if (sampler.n == 2) with_slopes ? fill_block<2, true>(sampler, grid, taps) : fill_block<2, false>(sampler, grid, taps);
-    else with_slopes ? fill_block<3, true>(sampler, grid, taps) : fill_block<3, false>(sampler, grid, taps);
-}
+    // All combinations of the lines' taps. Those outside have the weight 0 at a place that the point reads anyway, so that an
+    // infinite value elsewhere does not come in as 0 * inf.
+    void combine(const T* const* lines, T* weight) {
+        const auto& kernels = grid_kernels<T>();
+        const int64_t last = sampler_.n - 1, before = n_taps_ / count_;
+        int32_t* between = line_index_.data() + kMaxDims * count_ * kBlock;
+        const int32_t* p = place(0, 0);
+        const T* w = lines[0];
+        if (last == 2) {
+            for (int64_t t = 0; t < before; ++t)
+                kernels.combine(place(0, t / count_), place(1, t % count_), lines[0] + t / count_ * n, lines[1] + t % count_ * n, n, between + t * n,
+                                partial_.data() + t * n);
+            round_to(sampler_.precision, partial_.data(), before * n);
+            p = between;
+            w = partial_.data();
+        }
+        for (int64_t t = 0; t < n_taps_; ++t) {
+            const int64_t a = t / count_, b = t % count_;
+            kernels.combine(p + a * n, place(last, b), w + a * n, lines[last] + b * n, n, index_.data() + t * n, weight + t * n);
+        }
+        round_to(sampler_.precision, weight, n_taps_ * n);
+    }
+
+    const Sampler<T>& sampler_;
+    int64_t count_, n_taps_;
+    Scratch<int32_t> index_, line_index_;
+    Scratch<T> weight_, line_weight_, line_slope_, partial_, room_;
+};
 
 struct Sizes {
     int64_t batch, channels, points;
@@ -237,12 +249,12 @@ void sample(const Sampler<T>& sampler, const Sizes& sizes, const T* x, const T* 
         Taps<T> taps(sampler, false);
         for (int64_t i = 0; i < sizes.points; i += kBlock) {
             const int64_t n = std::min(kBlock, sizes.points - i);
-            fill_taps(sampler, grid + (b * sizes.points + i) * sampler.n, n, taps);
+            taps.fill(grid + (b * sizes.points + i) * sampler.n, n);
             for (int64_t c = first; c < last; ++c) {
                 const int64_t plane = b * sizes.channels + c;
                 T* to = out + plane * sizes.points + i;
-                resize_kernels<T>().line(x + plane * sampler.plane(), to, n, taps.n_taps, taps.index.data(), taps.weight.data());
-                for (int64_t j = 0; j < n; ++j) to[j] = taps.is_empty[j] ? T(0) : to[j];
+                grid_kernels<T>().gather(x + plane * sampler.plane(), n, taps.n_taps(), taps.index(), taps.weight(), to);
+                for (int64_t j = 0; taps.any_empty && j < n; ++j) to[j] = taps.is_empty[j] ? T(0) : to[j];
             }
         }
     });
@@ -254,17 +266,17 @@ void scatter_gradient(const Sampler<T>& sampler, const Sizes& sizes, const T* g,
         Taps<T> taps(sampler, false);
         T* planes = dx + b * sizes.channels * sampler.plane();
         std::fill(planes + first * sampler.plane(), planes + last * sampler.plane(), T(0));
+        T part[kBlock];
         for (int64_t i = 0; i < sizes.points; i += kBlock) {
             const int64_t n = std::min(kBlock, sizes.points - i);
-            fill_taps(sampler, grid + (b * sizes.points + i) * sampler.n, n, taps);
+            taps.fill(grid + (b * sizes.points + i) * sampler.n, n);
             for (int64_t c = first; c < last; ++c) {
                 T* plane = planes + c * sampler.plane();
                 const T* from = g + (b * sizes.channels + c) * sizes.points + i;
-                for (int64_t t = 0; t < taps.n_taps; ++t) {
-                    const int32_t* index = taps.index.data() + t * n;
-                    const T* weight = taps.weight.data() + t * n;
-                    for (int64_t j = 0; j < n; ++j)
-                        if (weight[j] != T(0)) plane[index[j]] += weight[j] * from[j];
+                for (int64_t t = 0; t < taps.n_taps(); ++t) {
+                    const int32_t* index = taps.index(t);
+                    grid_kernels<T>().scale(taps.weight(t), from, n, part);
+                    for (int64_t j = 0; j < n; ++j) plane[index[j]] += part[j];
                 }
             }
         }
@@ -278,26 +290,24 @@ void grid_gradient(const Sampler<T>& sampler, const Sizes& sizes, const T* g, co
     ReleaseHostLock unlocked(sizes.batch * sizes.channels * sizes.points > kPieceWork);
     parallel_for(0, sizes.batch * blocks, 1, [&](int64_t first, int64_t last) {
         Taps<T> taps(sampler, true);
-        Scratch<T> values(taps.n_taps * kBlock);
+        Scratch<T> values(taps.n_taps() * kBlock);
+        T sum[kBlock];
         for (int64_t t = first; t < last; ++t) {
             const int64_t b = t / blocks, i = t % blocks * kBlock, n = std::min(kBlock, sizes.points - i);
-            fill_taps(sampler, grid + (b * sizes.points + i) * sampler.n, n, taps);
-            std::fill_n(values.data(), taps.n_taps * n, T(0));
+            taps.fill(grid + (b * sizes.points + i) * sampler.n, n);
+            std::fill_n(values.data(), taps.n_taps() * n, T(0));
             for (int64_t c = 0; c < sizes.channels; ++c) {
                 const int64_t plane = b * sizes.channels + c;
-                resize_kernels<T>().gather_add(x + plane * sampler.plane(), g + plane * sizes.points + i, values.data(), n, taps.n_taps,
-                                               taps.index.data());
+                grid_kernels<T>().gather_add(x + plane * sampler.plane(), g + plane * sizes.points + i, n, taps.n_taps(), taps.index(),
+                                             values.data());
             }
             T* to = dgrid + (b * sizes.points + i) * sampler.n;
-            for (int64_t j = 0; j < n; ++j)
-                for (int64_t d = 0; d < sampler.n; ++d) {
-                    T sum = 0;
-                    for (int64_t k = 0; !taps.is_empty[j] && k < taps.n_taps; ++k) {
-                        const T slope = taps.slopes(d, k)[j];
-                        if (slope != T(0)) sum += slope * values.data()[k * n + j];
-                    }
-                    to[j * sampler.n + sampler.n - 1 - d] = sum;
-                }
+            for (int64_t d = 0; d < sampler.n; ++d) {
+                const T* slopes = taps.slopes(d);
+                std::fill_n(sum, n, T(0));
+                for (int64_t k = 0; k < taps.n_taps(); ++k) grid_kernels<T>().weigh(slopes + k * n, values.data() + k * n, n, sum);
+                for (int64_t j = 0; j < n; ++j) to[j * sampler.n + sampler.n - 1 - d] = sum[j];
+            }
         }
     });
 }
@@ -336,6 +346,22 @@ void visit(DType computed, F&& f) {
     else f(Tag<float>{});
 }
 
+// f(taps, sample, tap, first point) for the taps of all points, `order` as in Taps::fill.
+template <class T, class F>
+void over_taps(const Sampler<T>& sampler, const Tensor& points, int64_t n_points, const int64_t* order, F&& f) {
+    Taps<T> taps(sampler, false);
+    for (int64_t b = 0; b < points.size(0); ++b)
+        for (int64_t i = 0; i < n_points; i += kBlock) {
+            taps.fill(points.data<T>() + (b * n_points + i) * sampler.n, std::min(kBlock, n_points - i), order);
+            for (int64_t t = 0; t < taps.n_taps(); ++t) f(taps, b, t, i);
+        }
+}
+
+Shape tap_sizes(const Tensor& grid, IntList sizes, int64_t mode) {
+    const int64_t points = grid.size(0) == 0 ? 0 : grid.numel() / grid.size(0) / grid.size(-1);
+    return {grid.size(0), Sampler<float>(sizes, mode, 0, false, DType::Float32).n_taps(), points};
+}
+
 }  // namespace
 
 Tensor _grid_sample(const Tensor& input, const Tensor& grid, int64_t mode, int64_t padding, bool align_corners) {
@@ -372,6 +398,46 @@ std::tuple<Tensor, Tensor> _grid_sample_backward(const Tensor& g, const Tensor& 
         }
     });
     return {dx.defined() ? to_dtype(dx, type) : zeros(input.sizes(), type), dgrid.defined() ? to_dtype(dgrid, type) : zeros(grid.sizes(), type)};
+}
+
+Tensor _grid_places(const Tensor& grid, IntList sizes, int64_t mode, int64_t padding, bool align_corners) {
+    Tensor out = result(tap_sizes(grid, sizes, mode), DType::Int64, grid.device());
+    if (out.is_meta() || out.numel() == 0) return out;
+    const DType computed = computed_type(grid.dtype());
+    const Tensor points = contiguous(to_dtype(grid, computed));
+    visit(computed, [&]<class T>(Tag<T>) {
+        over_taps<T>(Sampler<T>(sizes, mode, padding, align_corners, grid.dtype()), points, out.size(2), nullptr,
+                     [&](const Taps<T>& taps, int64_t b, int64_t t, int64_t i) {
+                         std::copy_n(taps.index(t), taps.n, out.data<int64_t>() + (b * out.size(1) + t) * out.size(2) + i);
+                     });
+    });
+    return out;
+}
+
+Tensor _grid_weights(const Tensor& grid, IntList sizes, int64_t mode, int64_t padding, bool align_corners, int64_t order) {
+    const DType type = grid.dtype(), computed = computed_type(type);
+    const int64_t n = grid.size(-1);
+    int64_t partials = 1;
+    for (int64_t k = 0; k < order; ++k) partials *= n;
+    Shape shape = tap_sizes(grid, sizes, mode);
+    shape.push_back(partials);
+    Tensor out = result(shape, type, grid.device());
+    if (out.is_meta() || out.numel() == 0) return out;
+    const Tensor points = contiguous(to_dtype(grid, computed)), wide = type == computed ? out : empty(shape, computed);
+    visit(computed, [&]<class T>(Tag<T>) {
+        const Sampler<T> sampler(sizes, mode, padding, align_corners, type);
+        for (int64_t m = 0; m < partials; ++m) {
+            int64_t orders[kMaxDims] = {};
+            // Each digit is a coordinate, of which the first is the last dimension's.
+            for (int64_t k = 0, rest = m; k < order; ++k, rest /= n) ++orders[n - 1 - rest % n];
+            over_taps<T>(sampler, points, shape[2], orders, [&](const Taps<T>& taps, int64_t b, int64_t t, int64_t i) {
+                T* to = wide.data<T>() + ((b * shape[1] + t) * shape[2] + i) * partials + m;
+                for (int64_t j = 0; j < taps.n; ++j) to[j * partials] = taps.weight(t)[j];
+            });
+        }
+    });
+    if (!wide.is_same(out)) copy_into(out, wide);
+    return out;
 }
 
 }  // namespace taeda::cpu

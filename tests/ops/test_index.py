@@ -133,6 +133,32 @@ def test_scatter_reduce_of_a_product_with_zeros():
     assert x.grad.tolist() == [0, 4] and src.grad.tolist() == [10, 0, 3]
 
 
+@pytest.mark.parametrize("include_self", [True, False])
+def test_second_derivatives_of_a_scattered_product_with_zeros(include_self):
+    """No, one, two and three factors of zero at a place; and zeros in the tensor that is written into."""
+    index = taeda.tensor([0, 0, 1, 1, 2, 2, 2, 3, 3, 3])
+    x = taeda.tensor([0.0, 0.0, 3.0, 1.5], dtype=taeda.float64, requires_grad=True)
+    values = [2.0, 5.0, 0.0, 4.0, 0.0, 7.0, 0.0, 0.0, 0.0, 0.0]
+    src = taeda.tensor(values, dtype=taeda.float64, requires_grad=True)
+
+    def product(x, src):
+        return x.scatter_reduce(0, index, src, "prod", include_self=include_self)
+
+    def by_hand(x, src):
+        places = [src[:2].prod(), src[2:4].prod(), src[4:7].prod(), src[7:].prod()]
+        return taeda.stack(places) * (x if include_self else x * 0 + 1)
+
+    found = []
+    for function in (product, by_hand):
+        first = taeda.autograd.grad(
+            function(x, src).square().sum() + function(x, src).sum(), (x, src), create_graph=True
+        )
+        weights = taeda.arange(14, dtype=taeda.float64)
+        found.append((*first, *taeda.autograd.grad((taeda.cat(first) * weights).sum(), (x, src))))
+    for mine, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(mine.detach().numpy(), expected.detach().numpy(), rtol=1e-12)
+
+
 @pytest.mark.parametrize("dim", [0, 1, -1])
 def test_whole_slices(dim):
     a, places = array(3, 4), np.array([2, 0, 2])

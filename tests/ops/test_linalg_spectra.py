@@ -9,6 +9,7 @@ import scipy.linalg
 
 import taeda
 from taeda import linalg
+from taeda.testing import gradcheck
 
 DTYPES = [numpy.float32, numpy.float64, numpy.complex64, numpy.complex128]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
@@ -199,6 +200,54 @@ def test_lobpcg_finds_extreme_eigenvalues(largest):
         numpy.testing.assert_allclose((tensor(a) @ vectors).numpy(), (right * values.unsqueeze(-2)).numpy(), atol=1e-4)
 
 
+def lobpcg_of(x, k=2, weight=None, largest=True):
+    """Of a symmetric matrix made from x: the values, and the products of the vectors' elements, which have no sign."""
+    taeda.manual_seed(0)
+    a = x + x.mT
+    values, vectors = taeda.lobpcg(a, k=k, B=weight, tol=1e-12, largest=largest)
+    return values, vectors.unsqueeze(-2) * vectors.unsqueeze(-3)
+
+
+@pytest.mark.parametrize("largest", [True, False])
+def test_gradients_of_lobpcg_are_those_of_eigh(largest):
+    x = tensor(data((2, 8, 8))).requires_grad_()
+    order = slice(6, None) if largest else slice(None, 2)
+    seeds = tensor(data((2, 2), seed=1)), tensor(data((2, 8, 8, 2), seed=2))
+
+    def by_eigh(x):
+        values, vectors = taeda.linalg.eigh(x + x.mT)
+        values, vectors = values[:, order], vectors[..., order]
+        if largest:
+            values, vectors = values.flip(-1), vectors.flip(-1)
+        return values, vectors.unsqueeze(-2) * vectors.unsqueeze(-3)
+
+    found = []
+    for function in (lambda x: lobpcg_of(x, largest=largest), by_eigh):
+        (first,) = taeda.autograd.grad(function(x), x, seeds, create_graph=True)
+        (second,) = taeda.autograd.grad(first.square().sum(), x)
+        found.append((first.detach().numpy(), second.numpy()))
+    for mine, expected in zip(*found, strict=True):
+        numpy.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_lobpcg_with_a_weight_is_differentiable_in_both_matrices():
+    x, root = tensor(data((8, 8))).requires_grad_(), tensor(data((8, 8), seed=3) * 0.3).requires_grad_()
+    identity = taeda.eye(8, dtype=taeda.float64)
+
+    def pairs(x, root):
+        return lobpcg_of(x, weight=identity + root @ root.mT)
+
+    assert gradcheck(pairs, (x, root), rtol=1e-4, atol=1e-5)
+
+
+def test_forward_mode_of_lobpcg():
+    x, way = tensor(data((8, 8))), tensor(data((8, 8), seed=1))
+    _, made = taeda.func.jvp(lobpcg_of, (x,), (way,))
+    ahead, behind = lobpcg_of(x + 1e-5 * way), lobpcg_of(x - 1e-5 * way)
+    for tangent, plus, minus in zip(made, ahead, behind, strict=True):
+        numpy.testing.assert_allclose(tangent.numpy(), ((plus - minus) / 2e-5).numpy(), rtol=1e-5, atol=1e-6)
+
+
 # ---- the library
 
 
@@ -214,7 +263,7 @@ def test_the_library_is_opened_by_the_first_factorization_and_not_before():
         "import taeda\n"
         "def mapped(): return 'openblas' in open('/proc/self/maps').read()\n"
         "before = mapped()\n"
-        "taeda.linalg.inv(taeda.eye(2))\n"
+        "taeda.linalg.inv(taeda.eye(40))\n"
         "print(before, mapped(), 'LAPACK' in taeda.show_config())"
     )
     assert found.stdout.split() == ["False", "True", "True"], found.stderr
@@ -222,7 +271,7 @@ def test_the_library_is_opened_by_the_first_factorization_and_not_before():
 
 def test_a_missing_library_is_a_clear_error():
     code = (
-        "import taeda\ntry: taeda.linalg.inv(taeda.eye(2))\nexcept RuntimeError as error: print(error)\n"
+        "import taeda\ntry: taeda.linalg.inv(taeda.eye(40))\nexcept RuntimeError as error: print(error)\n"
         "print((taeda.ones(2, 2) @ taeda.ones(2, 2)).sum().item(), taeda.show_config())"
     )
     found = run(code, TAEDA_LAPACK="/nowhere/liblapack.so")

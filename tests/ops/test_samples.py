@@ -135,18 +135,10 @@ def test_gradient_of_complex_numbers(key):
 
 # ---- forward mode and vmap
 
-# Their gradients cannot be differentiated, which is how forward mode goes about them.
-WITHOUT_FORWARD = {"scatter_reduce"}
-
 
 @with_gradient("gradient")
 def test_forward_mode(key):
-    if key in WITHOUT_FORWARD:
-        with pytest.raises(AssertionError) as caught:
-            on_all(key, checks.check_forward_mode)
-        assert isinstance(caught.value.__cause__, NotImplementedError)
-    else:
-        on_all(key, checks.check_forward_mode)
+    on_all(key, checks.check_forward_mode)
 
 
 def is_mapped(row):

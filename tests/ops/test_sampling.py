@@ -10,7 +10,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 import taeda
-from taeda.testing import gradcheck
+from taeda.testing import gradcheck, gradgradcheck
 
 F = taeda.nn.functional
 
@@ -65,11 +65,56 @@ def test_derivatives(mode, n, padding):
     assert gradcheck(lambda x, grid: F.grid_sample(x, grid, mode, padding, align_corners=False), (x, grid))
 
 
-def test_second_derivatives_are_refused():
-    x, grid = taeda.ones(1, 1, 3, 3, requires_grad=True), taeda.zeros(1, 2, 2, 2, requires_grad=True)
-    (first,) = taeda.autograd.grad(F.grid_sample(x, grid, align_corners=False).square().sum(), grid, create_graph=True)
-    with pytest.raises(NotImplementedError, match="derivative for 'grid_sampler_2d_backward' is not implemented"):
-        first.sum().backward()
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode, n", [("bilinear", 2), ("bilinear", 3), ("bicubic", 2), ("nearest", 2), ("nearest", 3)])
+def test_second_derivatives(mode, n, padding, align_corners):
+    x = taeda.tensor(draw(2, 2, *(4, 3, 5)[:n]), requires_grad=True)
+    grid = taeda.tensor(draw(2, *(2, 3, 2)[:n], n, seed=2) * 0.9, requires_grad=True)
+    assert gradgradcheck(lambda x, grid: F.grid_sample(x, grid, mode, padding, align_corners), (x, grid))
+
+
+def test_third_derivative_of_a_cubic():
+    x = taeda.tensor(draw(1, 1, 5, 5), requires_grad=True)
+    grid = taeda.tensor(draw(1, 1, 2, 2, seed=2) * 0.5, requires_grad=True)
+
+    def slope(x, grid):
+        (first,) = taeda.autograd.grad(
+            F.grid_sample(x, grid, "bicubic", align_corners=False).sum(), grid, create_graph=True
+        )
+        return first
+
+    assert gradgradcheck(slope, (x, grid))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_forward_mode(mode):
+    x, grid = taeda.tensor(draw(1, 2, 4, 5)), taeda.tensor(draw(1, 3, 2, 2, seed=2) * 0.5)
+    ways = taeda.tensor(draw(*x.shape, seed=3)), taeda.tensor(draw(*grid.shape, seed=4))
+
+    def sampled(x, grid):
+        return F.grid_sample(x, grid, mode, align_corners=False)
+
+    _, made = taeda.func.jvp(sampled, (x, grid), ways)
+    step = 1e-6
+    ahead, behind = (sampled(x + sign * step * ways[0], grid + sign * step * ways[1]) for sign in (1, -1))
+    np.testing.assert_allclose(made.numpy(), ((ahead - behind) / (2 * step)).numpy(), rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode, n", [("bilinear", 2), ("bilinear", 3), ("bicubic", 2), ("nearest", 2)])
+def test_long_rows_of_points_are_what_points_are_alone(mode, n, padding):
+    """The points of a block are computed side by side; far outside, and at the edges, too."""
+    x = taeda.tensor(draw(1, 2, *(4, 7, 5)[:n]))
+    points = draw(301, n, seed=1) * 2
+    points[:6] = [[value] * n for value in (-1, 1, 0, 1e12, -np.inf, np.nan)]
+    grid = taeda.tensor(points).reshape(1, 301, *(1,) * (n - 1), n)
+
+    def sampled(grid):
+        return F.grid_sample(x, grid, mode, padding, align_corners=False).flatten(2)
+
+    alone = taeda.cat([sampled(grid[:, k : k + 1]) for k in range(301)], 2)
+    np.testing.assert_array_equal(sampled(grid).numpy(), alone.numpy())
 
 
 # ---- CTC
@@ -116,6 +161,62 @@ def test_ctc_gradient():
         return F.ctc_loss(scores.log_softmax(-1), targets, (7, 5), (3, 2), reduction="none")
 
     assert gradcheck(loss, (scores,))
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("blank", [0, 3])
+@pytest.mark.parametrize("flat", [False, True])
+def test_ctc_second_derivatives(flat, blank, reduction):
+    labels = [label for label in range(4) if label != blank]
+    targets = [[labels[0], labels[1], labels[1]], [], [labels[2]]]
+    rows = sum(targets, []) if flat else [row + [labels[0]] * (3 - len(row)) for row in targets]
+    scores = taeda.tensor(draw(6, 3, 4), requires_grad=True)
+
+    def loss(scores):
+        return F.ctc_loss(scores.log_softmax(-1), taeda.tensor(rows), (6, 5, 3), (3, 0, 1), blank, reduction)
+
+    assert gradcheck(loss, (scores,))
+    assert gradgradcheck(loss, (scores,))
+
+
+def test_ctc_forward_mode():
+    targets = taeda.tensor([[1, 2, 2], [3, 1, 0]])
+    scores, way = taeda.tensor(draw(7, 2, 4)), taeda.tensor(draw(7, 2, 4, seed=1))
+
+    def loss(scores):
+        return F.ctc_loss(scores.log_softmax(-1), targets, (7, 5), (3, 2), reduction="none")
+
+    _, made = taeda.func.jvp(loss, (scores,), (way,))
+    expected = (loss(scores + 1e-6 * way) - loss(scores - 1e-6 * way)) / 2e-6
+    np.testing.assert_allclose(made.numpy(), expected.numpy(), rtol=1e-7, atol=1e-7)
+    # Forward over reverse and reverse over reverse: the same second derivative along the way.
+    gradient = taeda.func.grad(lambda x: loss(x).sum())
+    _, curved = taeda.func.jvp(gradient, (scores,), (way,))
+    leaf = scores.clone().requires_grad_()
+    (first,) = taeda.autograd.grad(loss(leaf).sum(), leaf, create_graph=True)
+    (again,) = taeda.autograd.grad((first * way).sum(), leaf)
+    np.testing.assert_allclose(curved.numpy(), again.numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("zero_infinity", [False, True])
+def test_ctc_second_derivatives_of_targets_too_long(zero_infinity):
+    """One sample is impossible, the other is not: only its own derivatives are 0, or no numbers."""
+    scores = taeda.tensor(draw(3, 2, 4), requires_grad=True)
+    targets = taeda.tensor([[1, 1, 2], [1, 2, 0]])
+    loss = F.ctc_loss(scores.log_softmax(-1), targets, (3, 3), (3, 2), reduction="none", zero_infinity=zero_infinity)
+    (first,) = taeda.autograd.grad(loss.nan_to_num(posinf=0.0).sum(), scores, create_graph=True)
+    (second,) = taeda.autograd.grad(first[:, 1].square().sum(), scores)
+    assert second[:, 1].abs().sum() > 0 and second[:, 1].isfinite().all()
+    assert (second[:, 0] == 0).all() if zero_infinity else second[:, 0].isnan().any()
+
+
+def test_ctc_third_derivatives_are_refused():
+    scores = taeda.tensor(draw(3, 1, 4), requires_grad=True)
+    loss = F.ctc_loss(scores.log_softmax(-1), taeda.tensor([[1, 2]]), (3,), (2,))
+    (first,) = taeda.autograd.grad(loss, scores, create_graph=True)
+    (second,) = taeda.autograd.grad(first.square().sum(), scores, create_graph=True)
+    with pytest.raises(NotImplementedError, match="the CTC loss: its third derivative"):
+        second.square().sum().backward()
 
 
 def test_ctc_targets_too_long():

@@ -79,9 +79,14 @@ def test_the_gradient_of_a_product_with_zeros(zeros):
     x[0, list(zeros)] = 0
     t = taeda.from_numpy(x).requires_grad_()
     assert gradcheck(lambda t: t.cumprod(1), (t,))
-    with pytest.raises(NotImplementedError, match="second derivative"):
-        (grad,) = taeda.autograd.grad(t.cumprod(1).sum(), t, create_graph=True)
-        grad.sum().backward()
+    assert gradgradcheck(lambda t: t.cumprod(1), (t,))
+    assert gradgradcheck(lambda t: t.cumprod(0), (t,))
+
+
+def test_the_gradients_of_a_complex_product_with_a_zero():
+    t = taeda.tensor([0.5 + 1j, 0.0, -0.3 + 0.2j], dtype=taeda.complex128, requires_grad=True)
+    assert gradcheck(lambda t: t.cumprod(0), (t,))
+    assert gradgradcheck(lambda t: t.cumprod(0), (t,))
 
 
 def test_gradients_of_extremes_go_to_the_winners():

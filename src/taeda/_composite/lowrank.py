@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import taeda
+from taeda._composite._eigenpairs import differentiable
 from taeda._composite._public import public
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ def lobpcg(
         tracker, ortho_iparams, ortho_fparams, ortho_bparams: PyTorch's tuning of its own iteration; only None.
 
     Returns:
-        The eigenvalues, (..., k), and the vectors, (..., m, k). They carry no gradient.
+        The eigenvalues, (..., k), and the vectors, (..., m, k). A gradient through the vectors exists where the values are
+        distinct, and costs a solution with ``A`` for each of them.
     """
     if method not in (None, "basic", "ortho"):
         raise ValueError(f"lobpcg: method must be 'basic' or 'ortho', but got {method!r}")
@@ -187,4 +189,20 @@ def lobpcg(
             )
             values.append(found[0][:k])
             vectors.append(found[1][:, :k])
-        return taeda.stack(values).reshape(*batch, k), taeda.stack(vectors).reshape(*batch, m, k)
+        made = taeda.stack(values).reshape(*batch, k), taeda.stack(vectors).reshape(*batch, m, k)
+    return _with_derivatives(A, B, *made)
+
+
+def _with_derivatives(A: Tensor, B: Tensor | None, values: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """The same pairs as functions of A and B. With B = L L^H, L^H x is an eigenvector of L^-1 A L^-H."""
+    given = [t for t in (A, B) if t is not None]
+    is_recorded = taeda.is_grad_enabled() and any(t.requires_grad for t in given)
+    if not (is_recorded or taeda._C._n_dual_levels()):
+        return values, vectors
+    if B is None:
+        return differentiable(A, values, vectors)
+    root = taeda.linalg.cholesky(B)
+    half = taeda.linalg.solve_triangular(root, A, upper=False)
+    plain = taeda.linalg.solve_triangular(root.mH, half, upper=True, left=False)
+    values, turned = differentiable(plain, values, root.detach().mH @ vectors)
+    return values, taeda.linalg.solve_triangular(root.mH, turned, upper=True)

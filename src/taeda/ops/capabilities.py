@@ -87,6 +87,11 @@ def _gradient(row: Op) -> str:
 
 
 def _second_gradient(row: Op) -> str:
+    return _no("second gradient", row) or _gradient_of_gradient(row)
+
+
+def _gradient_of_gradient(row: Op) -> str:
+    """Whether the gradient is differentiable in the incoming gradient, which forward mode needs; mostly all is, then."""
     first = _gradient(row)
     if row.pointwise is not None or not row.vjp:
         return first
@@ -109,14 +114,14 @@ def jvp_rule(row: Op) -> str:
         return "linear"
     if row.key in MULTILINEAR:
         return "multilinear"
-    return "" if _second_gradient(row).startswith("no") else "by its gradient"
+    return "" if _gradient_of_gradient(row).startswith("no") else "by its gradient"
 
 
 def _jvp(row: Op) -> str:
     first = _gradient(row)
     if first.startswith("no"):
         return first
-    return jvp_rule(row) or _second_gradient(row)
+    return jvp_rule(row) or _gradient_of_gradient(row)
 
 
 def _calls_with_gradient(text: str) -> list[str]:

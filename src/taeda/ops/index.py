@@ -134,14 +134,15 @@ _PROD_SELF = (
     f"conj_physical(conj_physical(g) * {_NONZERO_SELF}.scatter_reduce(dim, index, src, 'prod', include_self=include_self)"
     f" / {_NONZERO_SELF})"
 )
-# A factor of zero: the product of the others counts, which is only known without it.
+# A factor of zero: the product of the others counts, which is only known without the zeros. Of two zeros, each is the other's only
+# factor of zero, their sum less itself: that is 0, but its derivative is not.
 _ZEROS = "_to_copy(src == 0, g.dtype)"
-_SINGLE_ZERO = f"logical_and(src == 0, g.new_zeros(g.shape).scatter_add(dim, index, {_ZEROS}).gather(dim, index) == 1)"
-_WITHOUT_ZERO = (
-    f"input.scatter_reduce(dim, index, src.masked_fill({_SINGLE_ZERO}, 1), 'prod', include_self=include_self)"
-)
+_COUNT = f"g.new_zeros(g.shape).scatter_add(dim, index, {_ZEROS}).gather(dim, index)"
+_OTHER_ZERO = "zeros_like(g).scatter_add(dim, index, src.masked_fill(src != 0, 0)).gather(dim, index) - src"
+_REST = f"where({_COUNT} == 1, 1, where({_COUNT} == 2, {_OTHER_ZERO}, 0))"
+_WITHOUT_ZEROS = "input.scatter_reduce(dim, index, src.masked_fill(src == 0, 1), 'prod', include_self=include_self)"
 _PROD_SRC = (
-    f"conj_physical(where({_SINGLE_ZERO}, (conj_physical(g) * {_WITHOUT_ZERO}).gather(dim, index), "
+    f"conj_physical(where(src == 0, (conj_physical(g) * {_WITHOUT_ZEROS}).gather(dim, index) * ({_REST}), "
     "(conj_physical(g) * result).gather(dim, index) / src.masked_fill(src == 0, 1)))"
 )
 
@@ -179,7 +180,12 @@ op(
         include_self: whether ``input``'s own value takes part.
     """,
 )
-op("_scatter_count(Tensor input, int dim, Tensor index, bool include_self) -> Tensor", where="_C", out=False)
+op(
+    "_scatter_count(Tensor input, int dim, Tensor index, bool include_self) -> Tensor",
+    vjp={"input": "zeros_like(g)"},  # only the shape matters
+    where="_C",
+    out=False,
+)
 
 # ---- whole slices along one dimension
 

@@ -18,12 +18,16 @@ LIMITS: dict[str, dict[str, str]] = {
     "gradient": {
         "the result holds indices": "argmax argmin argsort searchsorted bucketize where.nonzero _expand_offsets _group",
         "taeda.sparse gives its gradient": "_sparse_mm_extreme _sparse_product",
+        "the layer gives its gradient": "_lstm_sequence _lstm_sequence_backward",
         "the result is bool": "any all equal",
         "the result counts elements": "count_nonzero bincount histc",
         "PyTorch gives none with reduce=; scatter_reduce has one": "scatter.reduce_old scatter.value_reduce",
         "the bits are read as another type": "view.dtype",
         "cutting the history is its purpose": "detach",
         "it changes the tensor's memory, not its values": "resize_ resize_as_",
+    },
+    "second gradient": {
+        "of numbers of the gamma distribution there is none, as in PyTorch": "_standard_gamma",
     },
     "in-place": {},
     "half": {

@@ -77,6 +77,28 @@ op(
     doc="Return the gradients of ``_lstm_gates``.",
 )
 op(
+    "_lstm_sequence(Tensor projected, Tensor hidden, Tensor cell, Tensor w_hh, bool reverse, bool keeps)"
+    " -> (Tensor output, Tensor last_cell, Tensor cells, Tensor gates)",
+    where="_C",
+    out=False,
+    doc="""Return all hidden states of an LSTM layer (Hochreiter and Schmidhuber 1997) and its last cell state.
+
+    Args:
+        projected: (steps, batch, 4 * hidden) of float32 or float64: the input's part of the gates, in the order of ``_lstm_gates``.
+        hidden, cell: (batch, hidden), where it starts.
+        w_hh: (4 * hidden, hidden).
+        reverse: whether it runs from the last step to the first.
+        keeps: whether the cell states and gates of all steps are returned as well, for the gradient; else they are empty.
+    """,
+)
+op(
+    "_lstm_sequence_backward(Tensor g_output, Tensor g_cell, Tensor hidden, Tensor cell, Tensor w_hh, Tensor output, Tensor cells,"
+    " Tensor gates, bool reverse) -> (Tensor grad_projected, Tensor grad_hidden, Tensor grad_cell, Tensor grad_w_hh)",
+    where="_C",
+    out=False,
+    doc="Return the gradients of ``_lstm_sequence``.",
+)
+op(
     "_gru_gates(Tensor from_input, Tensor from_hidden, Tensor hidden) -> Tensor",
     vjp={"from_input, from_hidden, hidden": "_gru_gates_backward(g, from_input, from_hidden, hidden)"},
     where="_C",

@@ -55,10 +55,30 @@ op(
     inplace=True,
     doc="Return ``log(cumsum(exp(input)))`` along ``dim``, without overflow." + _DIM,
 )
+
+
+def _cumprod_second_derivatives() -> dict[str, str]:
+    """With P[k, i] the product up to i of all but element k, the gradient is sum_i g_i P[k, i]: of as many rows as there are elements."""
+    products = (
+        "x = input.conj_physical().transpose(dim, -1)",
+        "is_own = diag_embed(x.new_ones([x.shape[-1]])) != 0",
+        "others = where(is_own, 1, x.unsqueeze(-2))",
+        "products = others.cumprod(-1).triu()",
+        "v = g.transpose(dim, -1).unsqueeze(-1)",
+    )
+    of_grad = ("(v * products.conj_physical()).sum([-2]).transpose(dim, -1)",)
+    of_input = (
+        "weights = (v * grad.conj_physical().transpose(dim, -1).unsqueeze(-2)).triu()",
+        "back = _cumprod_backward(weights, others, others.cumprod(-1), -1).masked_fill(is_own, 0)",
+        "back.sum([-2]).conj_physical().transpose(dim, -1)",
+    )
+    return {"grad": "\n".join(products + of_grad), "input": "\n".join(products + of_input)}
+
+
 op("_all_nonzero(Tensor input) -> bool", where="_C", doc="Whether no element is zero.")
 op(
-    "_cumprod_backward(Tensor g, Tensor input, Tensor product, int dim) -> Tensor",
-    vjp={"g, input, product": "(_no_second_derivative(g, 'cumprod where its input has zeros'), None, None)"},
+    "_cumprod_backward(Tensor grad, Tensor input, Tensor product, int dim) -> Tensor",
+    vjp=_cumprod_second_derivatives(),
     where="_C",
     doc="The gradient of cumprod, right also where ``input`` has zeros.",
 )
