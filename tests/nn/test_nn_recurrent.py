@@ -132,6 +132,70 @@ def test_gradients_reach_every_weight():
     assert all(parameter.grad is not None and bool((parameter.grad != 0).any()) for parameter in layer.parameters())
 
 
+def step_by_step(layer, x, state):
+    """An LSTM of one layer in single cells."""
+    hidden, cell = (part[0] for part in state)
+    outputs = []
+    for given in x:
+        gates = taeda.nn.functional.linear(given, layer.weight_ih_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
+        i, f, z, o = (gates + hidden @ layer.weight_hh_l0.t()).chunk(4, 1)
+        cell = f.sigmoid() * cell + i.sigmoid() * z.tanh()
+        hidden = o.sigmoid() * cell.tanh()
+        outputs.append(hidden)
+    return taeda.stack(outputs), (hidden[None], cell[None])
+
+
+@pytest.mark.parametrize("batch", [1, 3, 13])
+def test_the_gradients_of_a_whole_sequence_are_those_of_its_steps(batch):
+    layer = nn.LSTM(3, 5).double()
+    inputs = [tensor(rng.normal(size=size)) for size in ((4, batch, 3), (1, batch, 5), (1, batch, 5))]
+    seeds = [tensor(rng.normal(size=size)) for size in ((4, batch, 5), (1, batch, 5), (1, batch, 5))]
+    found = []
+    for run in (lambda x, state: layer(x, state), lambda x, state: step_by_step(layer, x, state)):
+        x, hidden, cell = (value.clone().requires_grad_() for value in inputs)
+        output, (last, last_cell) = run(x, (hidden, cell))
+        leaves = [x, hidden, cell, *layer.parameters()]
+        first = taeda.autograd.grad((output, last, last_cell), leaves, seeds, create_graph=True)
+        second = taeda.autograd.grad(sum(part.square().sum() for part in first), leaves)
+        once = taeda.autograd.grad(run(x, (hidden, cell))[1][1].sum(), leaves)  # of the last cell state alone
+        found.append((output, *first, *second, *once))
+    for mine, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(array(mine), array(expected), rtol=1e-9, atol=1e-11)
+
+
+def test_what_is_frozen_gets_no_gradient():
+    layer = nn.LSTM(3, 4)
+    layer.weight_hh_l0.requires_grad_(False)
+    layer(taeda.ones(5, 2, 3))[0].sum().backward()
+    assert layer.weight_hh_l0.grad is None and layer.weight_ih_l0.grad is not None
+
+
+def test_a_long_layer_does_not_depend_on_the_number_of_threads():
+    layer, x = nn.LSTM(40, 64), taeda.from_numpy(rng.normal(size=(12, 33, 40)).astype(np.float32))
+    threads, found = taeda.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            taeda.set_num_threads(count)
+            layer.zero_grad()
+            output, _ = layer(x)
+            output.square().sum().backward()
+            found.append([array(output), *(array(parameter.grad) for parameter in layer.parameters())])
+    finally:
+        taeda.set_num_threads(threads)
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_forward_mode_and_mapping_over_an_lstm():
+    layer = nn.LSTM(3, 4).double()
+    x, way = (tensor(rng.normal(size=(5, 2, 3))) for _ in range(2))
+    _, made = taeda.func.jvp(lambda x: layer(x)[0], (x,), (way,))
+    expected = (layer(x + 1e-6 * way)[0] - layer(x - 1e-6 * way)[0]) / 2e-6
+    np.testing.assert_allclose(array(made), array(expected), rtol=1e-6, atol=1e-8)
+    mapped = taeda.func.vmap(lambda x: layer(x)[0])(taeda.stack([x, way]))
+    np.testing.assert_allclose(array(mapped[1]), array(layer(way)[0]), rtol=1e-10)
+
+
 def test_dropout_between_layers_only_in_training():
     layer = nn.GRU(3, 4, num_layers=2, dropout=0.9)
     x = taeda.ones(5, 2, 3)

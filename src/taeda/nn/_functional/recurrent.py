@@ -1,7 +1,8 @@
 """Recurrent networks over sequences: cells, and the loop over steps, directions and layers.
 
-The input's part of all gates is one matrix product for the whole sequence; only the state's part is in the loop.
-Packed sequences are lists of steps with ever fewer rows, so they share the loop with plain ones.
+The input's part of all gates is one matrix product for the whole sequence; only the state's part is in the loop. For an
+LSTM the loop is one operation too, where nothing stands against it (lstm.py). Packed sequences are lists of steps with ever
+fewer rows, so they share the loop with plain ones.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import taeda
+from taeda.nn._functional import lstm
 from taeda.nn._functional.dropout import dropout
 from taeda.nn._functional.primitives import primitive
 
@@ -102,6 +104,33 @@ def _run_backward(steps: Sequence[Any], initial: State, step: Callable) -> tuple
     return outputs, state
 
 
+def _lstm_steps(projected: Any, hidden: Any, cell: Any, w_hh: Any, reverse: bool) -> tuple[Any, Any]:
+    """All hidden states of an LSTM without projection, and its last cell state."""
+    _, step = _lstm_direction(None, w_hh)
+    outputs, state = (_run_backward if reverse else _run_forward)(projected.unbind(0), (hidden, cell), step)
+    return taeda.stack(outputs), state[1]
+
+
+def _run_direction(
+    mode: str, input: Any, batch_sizes: list[int] | None, initial: State, weights: list[Any], reverse: bool
+) -> tuple[Any, State]:
+    """One layer in one direction: its outputs in the input's form, and its last state."""
+    project, step = _DIRECTIONS[mode](*weights)
+    projected = project(input)
+    has_projection = len(weights) in (3, 5)
+    if (
+        mode == "LSTM"
+        and batch_sizes is None
+        and not has_projection
+        and lstm.is_offered(projected, *initial, weights[1])
+    ):
+        output, cell = lstm.sequence(projected, *initial, weights[1], reverse, _lstm_steps)
+        return output, (output[0 if reverse else -1], cell)
+    steps = projected.unbind(0) if batch_sizes is None else projected.split(batch_sizes)
+    outputs, state = (_run_backward if reverse else _run_forward)(steps, initial, step)
+    return (taeda.stack(outputs) if batch_sizes is None else taeda.cat(outputs)), state
+
+
 def run(
     mode: str,
     input: Any,
@@ -134,12 +163,9 @@ def run(
         results = []
         for direction in range(n_directions):
             k = layer * n_directions + direction
-            project, step = _DIRECTIONS[mode](*weights[k])
-            projected = project(input)
-            steps = projected.unbind(0) if batch_sizes is None else projected.split(batch_sizes)
-            runner = _run_backward if direction else _run_forward
-            outputs, state = runner(steps, tuple(part[k] for part in initial), step)
-            results.append(taeda.stack(outputs) if batch_sizes is None else taeda.cat(outputs))
+            start = tuple(part[k] for part in initial)
+            output, state = _run_direction(mode, input, batch_sizes, start, weights[k], direction == 1)
+            results.append(output)
             final.append(state)
         input = results[0] if n_directions == 1 else taeda.cat(results, -1)
         if dropout_p > 0.0 and training and layer < n_layers - 1:
