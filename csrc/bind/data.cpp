@@ -20,8 +20,10 @@ bool is_sequence(PyObject* object) {
             !PyObject_HasAttrString(object, "__array_interface__") && !PyObject_CheckBuffer(object));
 }
 
+// The class is asked first: an array makes a dictionary when it is asked itself.
 bool has_array(PyObject* object) {
-    return !is_tensor(object) && (PyObject_HasAttrString(object, "__array_interface__") || PyObject_CheckBuffer(object));
+    return !is_tensor(object) && (PyObject_HasAttrString(reinterpret_cast<PyObject*>(Py_TYPE(object)), "__array_interface__") ||
+                                  PyObject_CheckBuffer(object) || PyObject_HasAttrString(object, "__array_interface__"));
 }
 
 // The shape and the common dtype of nested data, and whether it is uniform.

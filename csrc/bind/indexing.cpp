@@ -22,7 +22,11 @@ Tensor call_one(const Op& op, std::initializer_list<Value> arguments) {
     return unbox_tensor(results[0]);
 }
 
+// What needs no look at its attributes: a failing look-up costs more than the view.
+bool is_plain(PyObject* item) { return PyLong_CheckExact(item) || PySlice_Check(item); }
+
 bool is_advanced(PyObject* item) {
+    if (is_plain(item)) return false;
     if (is_tensor(item)) {
         Tensor t = tensor_of(item);
         return t.is_wrapped() || !(t.dim() == 0 && is_integral(t.dtype(), false));
@@ -58,6 +62,7 @@ Tensor index_tensor(PyObject* item) {
 }
 
 int64_t dims_taken(PyObject* item) {
+    if (is_plain(item)) return 1;
     if (item == Py_None || item == Py_Ellipsis || PyBool_Check(item)) return 0;
     if (is_tensor(item)) {
         Tensor t = tensor_of(item);

@@ -80,6 +80,18 @@ PyObject* vectorcall(PyObject* self_object, PyObject* const* arguments, size_t n
     });
 }
 
+// A dense tensor is its own contiguous form: no call, and nothing to record.
+PyObject* contiguous_vectorcall(PyObject* self, PyObject* const* arguments, size_t nargsf, PyObject* keyword_names) {
+    if (PyVectorcall_NARGS(nargsf) == 1 && !keyword_names && is_tensor(arguments[0]) && !is_overridden(arguments, 1)) {
+        const Tensor& t = tensor_of(arguments[0]);
+        if (!t.is_wrapped() && t.is_contiguous()) {
+            Py_INCREF(arguments[0]);
+            return arguments[0];
+        }
+    }
+    return vectorcall(self, arguments, nargsf, keyword_names);
+}
+
 PyObject* descriptor_get(PyObject* self, PyObject* object, PyObject*) {
     if (!object) {
         Py_INCREF(self);
@@ -113,7 +125,7 @@ PyObject* reduce(PyObject* object, PyObject*) {
 PyObject* make_function(std::vector<const Op*> overloads, Form form, const std::string& name, const char* module) {
     auto* self = PyObject_New(PyOpFunction, g_op_function_type);
     if (!self) throw_python_error();
-    self->call = vectorcall;
+    self->call = name == "contiguous" ? contiguous_vectorcall : vectorcall;
     std::string doc;
     for (const Op* op : overloads) doc += concat(op->signature, "\n");
     for (const Op* op : overloads)

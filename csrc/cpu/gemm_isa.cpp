@@ -291,12 +291,19 @@ inline T sum_of(Vec<T> v) {
 }
 
 // R rows of A against N rows of Bt; U independent sums for each pair hide the latency of the addition.
+// One row alone waits for the memory: what comes next in the others is asked for.
 template <class T, int R, int N, int U>
 inline void dots(int64_t k, const T* a, int64_t lda, const T* bt, int64_t ldb, T (&sums)[R][N]) {
     constexpr int W = kWidth<T>;
+    constexpr int64_t kAhead = 2048 / static_cast<int64_t>(sizeof(T));
     Vec<T> acc[U][R][N] = {};
     int64_t p = 0;
     for (; p + U * W <= k; p += U * W) {
+        if constexpr (R == 1) {
+#pragma GCC unroll 4
+            for (int j = 0; j < N; ++j) __builtin_prefetch(bt + j * ldb + p + kAhead);
+            if constexpr (N == 1) __builtin_prefetch(a + p + kAhead);
+        }
 #pragma GCC unroll 8
         for (int u = 0; u < U; ++u) {
             Vec<T> bv[N];

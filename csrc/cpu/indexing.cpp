@@ -31,21 +31,25 @@ struct Run {
 
 inline int64_t index_at(const char* p) { return *reinterpret_cast<const int64_t*>(p); }
 
-// Looks at all indices of a block first, without a branch, so that reading them is a loop without one.
+constexpr int64_t kBlock = 1024;  // indices that are looked at before any of them is used
+
+// Whether n indices are in [0, size): without a branch, so that the loop that uses them has none either.
+bool all_inside(const int64_t* index, int64_t n, uint64_t size) {
+    if (size == kUnchecked) return true;
+    const auto last = static_cast<int64_t>(std::min<uint64_t>(size, INT64_MAX)) - 1;
+    int64_t signs = 0;
+    for (int64_t k = 0; k < n; ++k) signs |= index[k] | (last - index[k]);
+    return signs >= 0;
+}
+
 template <class T>
 bool gather_dense_run(const Run& run) {
-    constexpr int64_t kBlock = 1024;
     T* out = reinterpret_cast<T*>(run.at[0]);
     const char* table = run.at[1];
     const auto* index = reinterpret_cast<const int64_t*>(run.at[2]);
-    const auto last = static_cast<int64_t>(std::min<uint64_t>(run.size, INT64_MAX)) - 1;
     for (int64_t start = 0; start < run.n; start += kBlock) {
         const int64_t n = std::min(kBlock, run.n - start);
-        if (run.size != kUnchecked) {
-            int64_t signs = 0;
-            for (int64_t k = start; k < start + n; ++k) signs |= index[k] | (last - index[k]);
-            if (signs < 0) return false;
-        }
+        if (!all_inside(index + start, n, run.size)) return false;
         if (run.step == sizeof(T)) {
             const T* row = reinterpret_cast<const T*>(table);
             for (int64_t k = start; k < start + n; ++k) out[k] = row[index[k]];
@@ -82,8 +86,33 @@ bool gather_run(const Run& run) {
     return good;
 }
 
+// A table that does not fit the caches is asked for ahead of its turn.
+template <class T, class F>
+bool scatter_dense_run(const Run& run, F&& combine) {
+    constexpr int64_t kAhead = 24;
+    const auto* index = reinterpret_cast<const int64_t*>(run.at[2]);
+    const char* source = run.at[0];
+    char* const table = run.at[1];
+    const int64_t step = run.step, plain = run.plain, across = run.table, total = run.n;
+    const bool is_far = run.size != kUnchecked && static_cast<int64_t>(run.size) * std::abs(step) > int64_t{512} << 10;
+    auto place = [&](int64_t k) -> T& { return *reinterpret_cast<T*>(table + k * across + index[k] * step); };
+    for (int64_t start = 0; start < total; start += kBlock) {
+        const int64_t stop = std::min(start + kBlock, total);
+        if (!all_inside(index + start, stop - start, run.size)) return false;
+        int64_t k = start;
+        if (is_far)
+            for (; k + kAhead < stop; ++k) {
+                __builtin_prefetch(&place(k + kAhead), 1);
+                combine(place(k), *reinterpret_cast<const T*>(source + k * plain));
+            }
+        for (; k < stop; ++k) combine(place(k), *reinterpret_cast<const T*>(source + k * plain));
+    }
+    return true;
+}
+
 template <class T, class F>
 bool scatter_run(const Run& run, F&& combine) {
+    if (run.index == sizeof(int64_t)) return scatter_dense_run<T>(run, combine);
     const char *source = run.at[0], *index = run.at[2];
     char* table = run.at[1];
     if (run.index == 0) {
@@ -94,6 +123,10 @@ bool scatter_run(const Run& run, F&& combine) {
             T* to = reinterpret_cast<T*>(table);
             const T* from = reinterpret_cast<const T*>(source);
             for (int64_t k = 0; k < run.n; ++k) combine(to[k], from[k]);
+        } else if (run.plain == 0 && run.table == sizeof(T)) {  // one number for the whole row
+            T* to = reinterpret_cast<T*>(table);
+            const T number = *reinterpret_cast<const T*>(source);
+            for (int64_t k = 0; k < run.n; ++k) combine(to[k], number);
         } else {
             for (int64_t k = 0; k < run.n; ++k)
                 combine(*reinterpret_cast<T*>(table + k * run.table), *reinterpret_cast<const T*>(source + k * run.plain));
@@ -124,11 +157,12 @@ inline void multiply_to(T& to, T from) {
     else to = convert<T>(static_cast<compute_t<T>>(convert<compute_t<T>>(to) * convert<compute_t<T>>(from)));
 }
 
-// A NaN wins on either side.
+// A NaN wins on either side. Always written: which of the two it is cannot be foretold.
 template <class T, bool kMax>
 inline void extreme_to(T& to, T from) {
     auto a = convert<compute_t<T>>(to), b = convert<compute_t<T>>(from);
-    if (b != b || (a == a && (kMax ? b > a : b < a))) to = from;
+    const bool wins = static_cast<int>(b != b) | static_cast<int>(kMax ? b > a : b < a);
+    to = wins ? from : to;
 }
 
 template <class T>

@@ -9,6 +9,7 @@ namespace taeda::cpu {
 namespace {
 
 enum Reduction : int64_t { kNone = 0, kMean = 1, kSum = 2 };
+constexpr int64_t kAhead = 16;  // positions
 
 int64_t class_dim(const Tensor& input) { return input.dim() == 1 ? 0 : 1; }
 
@@ -122,7 +123,14 @@ Tensor _nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight
     const Targets targets(target, weight, lines.size, ignore_index);
     const Tensor x = contiguous(input);
     visit_dtype(x.dtype(), [&]<class T>(Tag<T>) {
-        reduce_losses(targets, reduction, out, [&](int64_t p) { return -convert<double>(x.data<T>()[place(lines, p, targets.at(p))]); });
+        const T* values = x.data<T>();
+        // Rows of classes, the usual layout, need no division; each is another line of memory, which is asked for ahead.
+        if (lines.inner == 1)
+            reduce_losses(targets, reduction, out, [&, last = targets.count() - 1](int64_t p) {
+                __builtin_prefetch(values + std::min(p + kAhead, last) * lines.size + std::max<int64_t>(targets.at(std::min(p + kAhead, last)), 0));
+                return -convert<double>(values[p * lines.size + targets.at(p)]);
+            });
+        else reduce_losses(targets, reduction, out, [&](int64_t p) { return -convert<double>(values[place(lines, p, targets.at(p))]); });
     });
     return out;
 }

@@ -46,6 +46,37 @@ void for_each_set(const T* values, int64_t n, const std::vector<int64_t>& starts
     });
 }
 
+struct Bytes16 {
+    uint64_t low, high;
+};
+
+template <class F>
+decltype(auto) visit_width(size_t width, F&& f) {
+    switch (width) {
+        case 1: return f(Tag<uint8_t>{});
+        case 2: return f(Tag<uint16_t>{});
+        case 4: return f(Tag<uint32_t>{});
+        case 8: return f(Tag<uint64_t>{});
+        default: return f(Tag<Bytes16>{});
+    }
+}
+
+// The next of `from` to each place of `to` that is set, the others as they were; no branch has to be foretold.
+template <class T>
+void lay_under(T* to, const bool* set, int64_t n, const T* from, const std::vector<int64_t>& starts) {
+    parallel_for(0, static_cast<int64_t>(starts.size()) - 1, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t c = begin; c < end; ++c) {
+            if (starts[c + 1] == starts[c]) continue;
+            const T *next = from + starts[c], *last = from + starts.back() - 1;
+            for (int64_t i = c * kChunk, stop = std::min(n, i + kChunk); i < stop; ++i) {
+                const T taken = *std::min(next, last);
+                to[i] = set[i] ? taken : to[i];
+                next += set[i];
+            }
+        }
+    });
+}
+
 void write_position(int64_t* row, int64_t flat, IntList sizes) {
     for (size_t d = sizes.size(); d-- > 0;) {
         row[d] = flat % sizes[d];
@@ -140,10 +171,9 @@ Tensor masked_scatter_(const Tensor& self, const Tensor& mask, const Tensor& sou
     std::vector<int64_t> starts = chunk_starts(flags.data<bool>(), flags.numel());
     TAEDA_CHECK(starts.back() <= source.numel(), "Number of elements of source < number of ones in mask: ", source.numel(), " < ", starts.back());
     Tensor dense = self.is_contiguous() ? self : contiguous(self);
-    const size_t width = self.item_size();
-    const char* from = static_cast<const char*>(values.data());
-    char* to = static_cast<char*>(dense.data());
-    for_each_set(flags.data<bool>(), flags.numel(), starts, [&](int64_t k, int64_t i) { std::memcpy(to + i * width, from + k * width, width); });
+    visit_width(self.item_size(), [&]<class T>(Tag<T>) {
+        lay_under<T>(static_cast<T*>(dense.data()), flags.data<bool>(), flags.numel(), static_cast<const T*>(values.data()), starts);
+    });
     if (!dense.is_same(self)) copy_into(self, dense);
     return self;
 }
@@ -161,18 +191,33 @@ Tensor _masked_scatter_backward(const Tensor& input, const Tensor& mask, IntList
     return out;
 }
 
+namespace {
+
+// Dense runs write every element, most of them what it was: no branch has to be foretold.
+template <class T>
+void fill_run(char* target, int64_t step, const char* mask, int64_t mask_step, T value, int64_t n) {
+    if (step == sizeof(T) && mask_step == 1) {
+        T* to = reinterpret_cast<T*>(target);
+        for (int64_t i = 0; i < n; ++i) to[i] = mask[i] ? value : to[i];
+    } else {
+        for (int64_t i = 0; i < n; ++i)
+            if (mask[i * mask_step]) *reinterpret_cast<T*>(target + i * step) = value;
+    }
+}
+
+}  // namespace
+
 // self[mask] = value, for one value; the mask has self's shape.
 void fill_where(const Tensor& self, const Tensor& mask, const Tensor& value) {
     const Tensor operands[] = {self, mask};
     LoopPlan plan = plan_loop(self.sizes(), operands);
-    const size_t width = self.item_size();
-    const void* from = value.data();
     ReleaseHostLock unlocked(plan.numel > kChunk);
-    parallel_for(0, plan.numel, kChunk, [&](int64_t begin, int64_t end) {
-        plan.for_each_run(begin, end, [&](char* const* at, int64_t n) {
-            const int64_t step = plan.byte_strides[0][0], mask_step = plan.byte_strides[1][0];
-            for (int64_t i = 0; i < n; ++i)
-                if (at[1][i * mask_step]) std::memcpy(at[0] + i * step, from, width);
+    visit_width(self.item_size(), [&]<class T>(Tag<T>) {
+        const T number = *static_cast<const T*>(value.data());
+        parallel_for(0, plan.numel, kChunk, [&](int64_t begin, int64_t end) {
+            plan.for_each_run(begin, end, [&](char* const* at, int64_t n) {
+                fill_run<T>(at[0], plan.byte_strides[0][0], at[1], plan.byte_strides[1][0], number, n);
+            });
         });
     });
 }

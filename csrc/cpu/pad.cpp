@@ -119,6 +119,16 @@ struct Sources {
     }
 };
 
+// The longest stretch [before, after) of places that follow one another.
+Ends longest_rise(const std::vector<int64_t>& places) {
+    Ends best;
+    for (size_t start = 0, stop; start < places.size(); start = stop) {
+        for (stop = start + 1; stop < places.size() && places[stop] == places[stop - 1] + 1;) ++stop;
+        if (static_cast<int64_t>(stop - start) > best.after - best.before) best = {static_cast<int64_t>(start), static_cast<int64_t>(stop)};
+    }
+    return best;
+}
+
 }  // namespace
 
 Tensor _constant_pad(const Tensor& input, IntList pad, const Scalar& value) { return padded(input, pad, value); }
@@ -136,13 +146,17 @@ Tensor _pad_from_within(const Tensor& input, IntList pad, const std::string& mod
     if (out.is_meta() || out.numel() == 0) return out;
     const Tensor x = contiguous(input);
     const auto width = static_cast<int64_t>(from.along.size());
+    const Ends middle = longest_rise(from.along);
     visit_dtype(x.dtype(), [&]<class T>(Tag<T>) {
         const T* source = x.data<T>();
         T* target = out.data<T>();
         ReleaseHostLock unlocked(out.numel() >= kGrain);
         parallel_for(0, static_cast<int64_t>(from.lines.size()), std::max<int64_t>(1, kGrain / width), [&](int64_t first, int64_t last) {
             from.each_line(first, last, [&](int64_t to, int64_t at) {
-                for (int64_t j = 0; j < width; ++j) target[to + j] = source[at + from.along[j]];
+                for (int64_t j = 0; j < middle.before; ++j) target[to + j] = source[at + from.along[j]];
+                std::memcpy(target + to + middle.before, source + at + from.along[middle.before],
+                            static_cast<size_t>(middle.after - middle.before) * sizeof(T));
+                for (int64_t j = middle.after; j < width; ++j) target[to + j] = source[at + from.along[j]];
             });
         });
     });

@@ -27,14 +27,18 @@ inline bool above(T a, T b) {
 // The first place whose element is not below `value` (right: above it). The tests are negated so that a NaN ends up last.
 template <class T>
 int64_t find_place(const T* row, const int64_t* order, int64_t n, T value, bool right) {
-    int64_t low = 0, high = n;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        const T element = row[order ? order[middle] : middle];
-        if (right ? !above(element, value) : !at_least(element, value)) low = middle + 1;
-        else high = middle;
+    auto is_before = [&](int64_t place) {
+        const T element = row[order ? order[place] : place];
+        return right ? !above(element, value) : !at_least(element, value);
+    };
+    // The half is added, not jumped over: which one it is cannot be foretold.
+    int64_t low = 0;
+    for (int64_t left = n; left > 1;) {
+        const int64_t half = left / 2;
+        low += is_before(low + half - 1) ? half : 0;
+        left -= half;
     }
-    return low;
+    return low + (n > 0 && is_before(low));
 }
 
 void check_search(const Tensor& sequence, const Tensor& input, bool right, const std::optional<std::string>& side, const Tensor& sorter) {
@@ -251,9 +255,9 @@ bool equal(const Tensor& input, const Tensor& other) {
         const T *x = a.data<T>(), *y = b.data<T>();
         constexpr int64_t kBlock = 4096;  // looked at as a whole, so that the comparison vectorises
         for (int64_t start = 0; start < a.numel(); start += kBlock) {
-            bool same = true;
-            for (int64_t i = start, stop = std::min(a.numel(), start + kBlock); i < stop; ++i) same &= equal_values(x[i], y[i]);
-            if (!same) return false;
+            unsigned differ = 0;
+            for (int64_t i = start, stop = std::min(a.numel(), start + kBlock); i < stop; ++i) differ |= equal_values(x[i], y[i]) ? 0u : 1u;
+            if (differ) return false;
         }
         return true;
     });

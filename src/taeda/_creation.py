@@ -86,7 +86,8 @@ def _shares_memory(result: Tensor, array: Any) -> bool:
 
 def from_numpy(ndarray: Any) -> Tensor:
     """Return a tensor that shares the array's memory: a write to one is seen in the other."""
-    if not hasattr(ndarray, "__array_interface__"):
+    # The class is asked first: an array makes a dictionary when it is asked itself.
+    if not hasattr(type(ndarray), "__array_interface__") and not hasattr(ndarray, "__array_interface__"):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     return _C._from_buffer(ndarray)
 

@@ -314,6 +314,7 @@ for _name in ("mm", "bmm", "matmul"):
     REFERENCES[_name] = lambda input, other=None, mat2=None: np.matmul(input, other if mat2 is None else mat2)
 REFERENCES["mv"] = lambda input, vec: input @ vec
 REFERENCES["dot"] = lambda input, tensor: np.dot(input, tensor)
+REFERENCES["_cross"] = lambda input, other, dim: np.cross(input, other, axis=dim)
 REFERENCES["vdot"] = lambda input, other: np.vdot(input, other)
 REFERENCES["linear"] = lambda input, weight, bias=0: input @ weight.T + bias
 REFERENCES["addmm"] = lambda input, mat1, mat2, beta=1, alpha=1: beta * input + alpha * (mat1 @ mat2)

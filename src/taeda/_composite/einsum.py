@@ -1,8 +1,15 @@
-"""Sums of products in index notation: `einsum`, composed of diagonals, permutations, matrix products and sums."""
+"""Sums of products in index notation: `einsum`, composed of diagonals, permutations, matrix products and sums.
+
+What is done follows from the notation and the shapes alone: it is worked out with *planned* tensors, which have a shape and know how they
+are made of the operands, and kept for the next call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import math
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +29,52 @@ _NOTHING = (
 )
 
 
+Make = Callable[[Sequence["Tensor"]], "Tensor"]
+
+
+class _Planned:
+    """A tensor to be: its shape, and what makes it of the operands. Steps that change nothing are left out."""
+
+    def __init__(self, shape: Sequence[int], make: Make) -> None:
+        self.shape = tuple(shape)
+        self.make = make
+
+    def dim(self) -> int:
+        return len(self.shape)
+
+    def diagonal(self, first: int, second: int) -> _Planned:
+        make, rest = self.make, [size for dim, size in enumerate(self.shape) if dim not in (first, second)]
+        return _Planned([*rest, self.shape[first]], lambda given: make(given).diagonal(0, first, second))
+
+    def sum(self, dims: list[int]) -> _Planned:
+        make, rest = self.make, [size for dim, size in enumerate(self.shape) if dim not in dims]
+        return _Planned(rest, lambda given: make(given).sum(dims))
+
+    def permute(self, order: list[int]) -> _Planned:
+        make = self.make
+        if order == sorted(order):
+            return self
+        return _Planned([self.shape[dim] for dim in order], lambda given: make(given).permute(order))
+
+    def reshape(self, shape: Sequence[int]) -> _Planned:
+        make = self.make
+        return self if tuple(shape) == self.shape else _Planned(shape, lambda given: make(given).reshape(shape))
+
+
+def _product(a: _Planned, b: _Planned, is_matrix: bool) -> _Planned:
+    """The matrix product, or where nothing is summed over the product of a column and a row of equal batches."""
+    left, right = a.make, b.make
+    shape = [*a.shape[:-1], b.shape[-1]]
+    if is_matrix:
+        return _Planned(shape, lambda given: taeda.matmul(left(given), right(given)))
+    return _Planned(shape, lambda given: left(given) * right(given))
+
+
 @dataclass
 class _Term:
     """A tensor and the label of each of its dimensions: a letter, or (ellipsis, distance from its end)."""
 
-    tensor: Tensor
+    tensor: _Planned
     labels: list
 
 
@@ -51,7 +99,15 @@ def einsum(*args: Any) -> Tensor:
 
     Operands are multiplied from left to right, each time as one batched matrix product.
     """
-    groups, output, operands = _read_arguments(args)
+    notation, operands = _read_arguments(args)
+    return _plan(notation, tuple([tuple(operand.shape) for operand in operands]))(operands)
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(notation: str | tuple, shapes: tuple) -> Make:
+    """What computes the result of operands of these shapes."""
+    groups, output = _read_notation(notation, len(shapes))
+    operands = [_Planned(shape, operator.itemgetter(index)) for index, shape in enumerate(shapes)]
     terms = [
         _labelled(index, tensor, group) for index, (tensor, group) in enumerate(zip(operands, groups, strict=True))
     ]
@@ -64,26 +120,33 @@ def einsum(*args: Any) -> Tensor:
         current = _multiply(current, term, needed)
     current = _sum_out(current, set(result_labels))
     order = [current.labels.index(label) for label in result_labels]
-    return current.tensor.permute(order)
+    result = current.tensor.permute(order)
+    # An operand of which nothing is asked: the result is a view of it all the same.
+    return (lambda given: result.make(given).permute(order)) if result in operands else result.make
 
 
 # ---- reading
 
 
-def _read_arguments(args: Sequence[Any]) -> tuple[list[list[str]], list[str] | None, list[Tensor]]:
-    """The labels of each operand, those of the result (None: implicit), and the operands."""
+def _read_arguments(args: Sequence[Any]) -> tuple[str | tuple, list[Tensor]]:
+    """The notation, which is hashable, and the operands."""
     if len(args) < 2:
         raise ValueError(_NOTHING)
     if isinstance(args[0], str):
         operands = list(args[1]) if len(args) == 2 and isinstance(args[1], (list, tuple)) else list(args[1:])
         if not operands:
             raise ValueError(_NOTHING)
-        groups, output = _read_equation(args[0], len(operands))
-        return groups, output, operands
-    operands = list(args[0 : len(args) // 2 * 2 : 2])
-    groups = [_read_numbers(numbers) for numbers in args[1::2]]
-    output = _read_numbers(args[-1]) if len(args) % 2 else None
-    return groups, output, operands
+        return args[0], operands
+    numbers = [tuple(given) for given in args[1::2]]
+    return (tuple(numbers), tuple(args[-1]) if len(args) % 2 else None), list(args[0 : len(args) // 2 * 2 : 2])
+
+
+def _read_notation(notation: str | tuple, n_operands: int) -> tuple[list[list[str]], list[str] | None]:
+    """The labels of each operand, and those of the result (None: implicit)."""
+    if isinstance(notation, str):
+        return _read_equation(notation, n_operands)
+    numbers, output = notation
+    return [_read_numbers(each) for each in numbers], None if output is None else _read_numbers(output)
 
 
 def _read_numbers(numbers: Sequence[Any]) -> list[str]:
@@ -138,7 +201,7 @@ def _read_group(text: str, start: int, what: str) -> list[str]:
 # ---- labels
 
 
-def _labelled(index: int, tensor: Tensor, group: list[str]) -> _Term:
+def _labelled(index: int, tensor: _Planned, group: list[str]) -> _Term:
     n_letters = sum(label != _ELLIPSIS for label in group)
     has_ellipsis = _ELLIPSIS in group
     if n_letters > tensor.dim() or (n_letters < tensor.dim() and not has_ellipsis):
@@ -204,7 +267,7 @@ def _with_diagonals(index: int, term: _Term) -> _Term:
                     f"einsum(): subscript {label} is repeated for operand {index} but the sizes don't match, "
                     f"{tensor.shape[second]} != {tensor.shape[first]}"
                 )
-            tensor = tensor.diagonal(0, first, second)
+            tensor = tensor.diagonal(first, second)
             del labels[second], labels[first]
             labels.append(label)
     return _Term(tensor, labels)
@@ -230,7 +293,8 @@ def _without_repeated(term: _Term, other: _Term) -> _Term:
     ]
     if not dims:
         return term
-    return _Term(term.tensor.squeeze(tuple(dims)), [label for dim, label in enumerate(term.labels) if dim not in dims])
+    kept = [dim for dim in range(term.tensor.dim()) if dim not in dims]
+    return _Term(term.tensor.reshape([term.tensor.shape[dim] for dim in kept]), [term.labels[dim] for dim in kept])
 
 
 def _multiply(left: _Term, right: _Term, needed: set) -> _Term:
@@ -245,11 +309,10 @@ def _multiply(left: _Term, right: _Term, needed: set) -> _Term:
     a, a_sizes = _arranged(left, batch, rows, inner)
     b, b_sizes = _arranged(right, batch, inner, columns)
     sizes = [a_sizes[label] for label in batch + rows] + [b_sizes[label] for label in columns]
-    product = a * b if not inner else taeda.matmul(a, b)
-    return _Term(product.reshape(sizes), batch + rows + columns)
+    return _Term(_product(a, b, bool(inner)).reshape(sizes), batch + rows + columns)
 
 
-def _arranged(term: _Term, *parts: list) -> tuple[Tensor, dict]:
+def _arranged(term: _Term, *parts: list) -> tuple[_Planned, dict]:
     """The term's tensor with each part's dimensions made into one, and the size of each label. An empty batch is left out."""
     order = [term.labels.index(label) for part in parts for label in part]
     sizes = dict(zip(term.labels, term.tensor.shape, strict=True))
@@ -257,8 +320,5 @@ def _arranged(term: _Term, *parts: list) -> tuple[Tensor, dict]:
     for position, part in enumerate(parts):
         if position == 0 and not part:
             continue
-        n = 1
-        for label in part:
-            n *= sizes[label]
-        shape.append(n)
+        shape.append(math.prod(sizes[label] for label in part))
     return term.tensor.permute(order).reshape(shape), sizes

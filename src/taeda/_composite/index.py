@@ -115,14 +115,16 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
+    # As in NumPy, an index may count from the end here.
+    counted = taeda.where(indices < 0, indices + input.shape[dim], indices)
     dim = dim + input.ndim if dim < 0 else dim
+    if all(a == b or d == dim for d, (a, b) in enumerate(zip(input.shape, indices.shape, strict=True))):
+        return taeda.gather(input, dim, counted, out=out)
     shape = list(
         taeda.broadcast_shapes(*([1 if d == dim else size for d, size in enumerate(t.shape)] for t in (input, indices)))
     )
     wide, places = list(shape), list(shape)
     wide[dim], places[dim] = input.shape[dim], indices.shape[dim]
-    # As in NumPy, an index may count from the end here.
-    counted = taeda.where(indices < 0, indices + input.shape[dim], indices)
     return taeda.gather(input.expand(wide), dim, counted.expand(places), out=out)
 
 

@@ -286,9 +286,12 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
         raise RuntimeError(
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and {other.shape[dim]}"
         )
-    a, b = taeda.broadcast_tensors(input, other)
-    (a0, a1, a2), (b0, b1, b2) = a.unbind(dim), b.unbind(dim)
-    return taeda.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], dim % a.dim())
+    if input.shape != other.shape:
+        input, other = taeda.broadcast_tensors(input, other)
+    if input.dtype != other.dtype:
+        dtype = taeda.promote_types(input.dtype, other.dtype)
+        input, other = input.to(dtype), other.to(dtype)
+    return taeda._C._cross(input, other, dim)
 
 
 @public("torch", "Tensor", name="cross")

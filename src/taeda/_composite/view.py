@@ -192,7 +192,8 @@ def repeat_interleave(
     if isinstance(repeats, int):
         if repeats < 0:
             raise RuntimeError(f"Repeats must be non-negative, got {repeats}")
-        repeats = taeda.tensor([repeats])
+        made = _repeated(input, repeats, dim)
+        return made if output_size is None else _of_size(made, 0 if dim is None else dim, output_size)
     elif not isinstance(repeats, taeda.Tensor):
         repeats = taeda.tensor(repeats)
     if dim is None:
@@ -208,8 +209,23 @@ def repeat_interleave(
             f"repeats.size(0) = {repeats.numel()} and input.size({dim}) = {size}"
         )
     made = input.index_select(dim, taeda._C._repeat_indices(repeats))
-    if output_size is not None and made.shape[dim] != output_size:
-        raise RuntimeError(f"allocated size does not match required size: {output_size} and {made.shape[dim]}")
+    return made if output_size is None else _of_size(made, dim, output_size)
+
+
+def _repeated(input: Tensor, repeats: int, dim: int | None) -> Tensor:
+    """Each slice along ``dim`` as often: a view of them side by side, copied."""
+    if dim is None or input.ndim == 0:
+        input, dim = input.flatten(), 0
+    shape = list(input.shape)
+    shape[dim] *= repeats
+    following = dim + 1 if dim >= 0 else dim + input.ndim + 1
+    wide = input.unsqueeze(following).expand(*input.shape[:following], repeats, *input.shape[following:])
+    return wide.clone(memory_format=taeda.contiguous_format).view(shape)
+
+
+def _of_size(made: Tensor, dim: int, size: int) -> Tensor:
+    if made.shape[dim] != size:
+        raise RuntimeError(f"allocated size does not match required size: {size} and {made.shape[dim]}")
     return made
 
 

@@ -17,4 +17,4 @@ LINEAR = frozenset(
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d".split()
 )
 # Linear in each of its differentiable inputs.
-MULTILINEAR = frozenset("mm bmm mv dot vdot matmul".split())
+MULTILINEAR = frozenset("mm bmm mv dot vdot matmul _cross".split())

@@ -163,6 +163,13 @@ op(
     doc="""Return the sum of the products of the elements of two vectors of one size, without conjugation: a zero-dim tensor.""",
 )
 op(
+    "_cross(Tensor input, Tensor other, int dim) -> Tensor",
+    vjp={"input": "_cross(other.conj_physical(), g, dim)", "other": "_cross(g, input.conj_physical(), dim)"},
+    where="_C",
+    out=False,
+    doc="Return the cross products of the vectors of length 3 along ``dim`` of two tensors of one shape and dtype.",
+)
+op(
     "vdot(Tensor input, Tensor other) -> Tensor",
     vjp={"input": "g.conj_physical() * other", "other": "g * input"},
     doc="""Return the dot product of two vectors with the first one conjugated: a zero-dim tensor.""",

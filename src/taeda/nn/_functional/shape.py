@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import taeda
@@ -103,7 +104,13 @@ def _window_index(sizes: tuple, kernel: tuple, dilation: tuple, stride: tuple, d
     return index.reshape(-1), kernel[0] * kernel[1], windows[0] * windows[1]
 
 
-def _fold_arguments(name: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> list[tuple]:
+def _fold_arguments(name: str, *given: Any) -> tuple[tuple, ...]:
+    """Kernel size, dilation, padding and stride, two numbers each."""
+    return _checked_fold_arguments(name, *(tuple(value) if isinstance(value, list) else value for value in given))
+
+
+@functools.lru_cache(maxsize=256)
+def _checked_fold_arguments(name: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple[tuple, ...]:
     values = [n_tuple(value, 2) for value in (kernel_size, dilation, padding, stride)]
     for what, pair, least in zip(("kernel_size", "dilation", "padding", "stride"), values, (1, 1, 0, 1), strict=True):
         if len(pair) != 2:
@@ -113,7 +120,7 @@ def _fold_arguments(name: str, kernel_size: Any, dilation: Any, padding: Any, st
             raise RuntimeError(
                 f"{name}: {what} should be {word}, but got {what}_height: {pair[0]} {what}_width: {pair[1]}"
             )
-    return values
+    return tuple(values)
 
 
 def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
@@ -131,16 +138,22 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
         )
     batch = input if input.dim() == 4 else input.unsqueeze(0)
     padded = pad(batch, (padding[1], padding[1], padding[0], padding[0])) if any(padding) else batch
-    n, c, *sizes = padded.shape
-    if any(size < d * (k - 1) + 1 for size, k, d in zip(sizes, kernel, dilation, strict=True)):
+    n, c, height, width = padded.shape
+    rows, columns = dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1
+    if height < rows or width < columns:
         raise RuntimeError(
             f"Given input with spatial size {tuple(batch.shape[2:])}, kernel_size={kernel}, dilation={dilation}, "
             f"padding={padding}, calculated shape of the array of sliding blocks has components that must be at "
             f"least one."
         )
-    index, n_elements, n_windows = _window_index(tuple(sizes), kernel, dilation, stride, input.device)
-    columns = padded.flatten(2).index_select(2, index).reshape(n, c * n_elements, n_windows)
-    return columns if input.dim() == 4 else columns.squeeze(0)
+    # (N, C, windows along H, windows along W, kernel rows, kernel columns), a view
+    windows = padded.unfold(2, rows, stride[0]).unfold(3, columns, stride[1])
+    if dilation != (1, 1):
+        windows = windows[..., :: dilation[0], :: dilation[1]]
+    n_windows = windows.shape[2] * windows.shape[3]
+    made = windows.permute(0, 1, 4, 5, 2, 3).clone(memory_format=taeda.contiguous_format)
+    made = made.view(n, c * kernel[0] * kernel[1], n_windows)
+    return made if input.dim() == 4 else made.squeeze(0)
 
 
 def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:

@@ -22,6 +22,13 @@ def _bmm(make: Make, row: Op) -> Iterator[Sample]:
     yield Sample((make.tensor(0, 2, 3), make.tensor(0, 3, 2)), {}, "empty")
 
 
+@sampler("_cross")
+def _cross(make: Make, row: Op) -> Iterator[Sample]:
+    yield Sample((make.tensor(2, 3), make.tensor(2, 3), 1))
+    yield Sample((make.tensor(3, 2), make.tensor(3, 2), -2), {}, "vectors that are not dense")
+    yield Sample((make.tensor(0, 3), make.tensor(0, 3), 1), {}, "empty")
+
+
 @sampler("addmm", "addmv", "baddbmm", "addbmm")
 def _add_product(make: Make, row: Op) -> Iterator[Sample]:
     batch = (2,) if row.name in ("baddbmm", "addbmm") else ()
