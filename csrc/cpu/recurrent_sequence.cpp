@@ -13,6 +13,7 @@ namespace taeda::cpu {
 namespace {
 
 constexpr int64_t kFewRows = 4;           // so few rows read the weights as they are
+constexpr int64_t kManySteps = 4;         // that a copy of the weights is worth
 constexpr int64_t kPieceRows = 6;         // fewer rows to a thread would leave the product's tiles empty
 constexpr int64_t kSerialWork = 1 << 19;  // multiplications that one thread does alone
 
@@ -22,14 +23,24 @@ const RecurrentKernels<T>& recurrent_kernels() {
     else return recurrent_table().of_float;
 }
 
-// A matrix (k, n) that many products read: packed, or in place where the other factor has few rows.
+// How a product reads its weights: with few rows in place, a single row copied so that its rows are contiguous.
+enum class Form { InPlace, Rows, Packed };
+
+// A matrix (k, n) that many products read.
 template <class T>
 class Weights {
 public:
-    Weights(const T* data, int64_t k, int64_t n, int64_t row_stride, int64_t col_stride, bool pack)
+    Weights(const T* data, int64_t k, int64_t n, int64_t row_stride, int64_t col_stride, Form form)
         : k_(k), n_(n), matrix_{data, row_stride, col_stride, GemmSource::Same, int(sizeof(T))} {
-        if (!pack) return;
+        if (form == Form::InPlace) return;
         const int64_t nr = gemm_kernels<T>().nr;
+        if (form == Form::Rows) {
+            rows_.reset(n * k);
+            for (int64_t j = 0; j < n; ++j)
+                for (int64_t p = 0; p < k; ++p) rows_.data()[p * n + j] = data[p * row_stride + j * col_stride];
+            matrix_ = GemmMatrix{rows_.data(), n, 1, GemmSource::Same, int(sizeof(T))};
+            return;
+        }
         width_ = (n + nr - 1) / nr * nr;
         packed_.reset(width_ * k);
         for (int64_t p = 0; p < k; p += kGemmBlockK) gemm_kernels<T>().pack_b(matrix_.at(p, 0), depth(p), n, packed_.data() + p * width_);
@@ -49,7 +60,7 @@ private:
 
     int64_t k_, n_, width_ = 0;
     GemmMatrix matrix_;
-    Scratch<T> packed_;
+    Scratch<T> packed_, rows_;
 };
 
 struct Sizes {
@@ -59,13 +70,16 @@ struct Sizes {
     int64_t rank(int64_t step) const { return reverse ? steps - 1 - step : step; }
     // Where a step's first row begins in a tensor of `width` columns.
     int64_t start(int64_t step, int64_t width) const { return rank(step) * rows * width; }
-    bool is_packed() const { return rows > kFewRows; }
+    Form form(bool is_transposed) const {
+        if (rows > kFewRows) return Form::Packed;
+        return is_transposed && rows == 1 && steps >= kManySteps ? Form::Rows : Form::InPlace;
+    }
 
     // f(first row, last row) for pieces of the batch.
     template <class F>
     void over_rows(F&& f) const {
         ReleaseHostLock unlocked(true);
-        const bool is_small = steps * rows * n * n * 4 < kSerialWork || !is_packed();
+        const bool is_small = steps * rows * n * n * 4 < kSerialWork || rows <= kFewRows;
         parallel_for(0, rows, is_small ? rows : kPieceRows, f);
     }
 };
@@ -83,7 +97,7 @@ template <class T>
 void run_forward(const Sizes& s, const Tensor& projected, const Tensor& hidden, const Tensor& cell, const Tensor& weight, const Made& made) {
     const int64_t n = s.n;
     const bool keeps = made.gates.numel() > 0;
-    const Weights<T> weights(weight.data<T>(), n, 4 * n, 1, n, s.is_packed());
+    const Weights<T> weights(weight.data<T>(), n, 4 * n, 1, n, s.form(true));
     s.over_rows([&](int64_t first, int64_t last) {
         const int64_t rows = last - first;
         Scratch<T> room(keeps ? 1 : rows * 4 * n);
@@ -111,7 +125,7 @@ struct Gradients {
 template <class T>
 void run_backward(const Sizes& s, const Given& given, const Gradients& made) {
     const int64_t n = s.n;
-    const Weights<T> weights(given.weight.data<T>(), 4 * n, n, n, 1, s.is_packed());
+    const Weights<T> weights(given.weight.data<T>(), 4 * n, n, n, 1, s.form(false));
     s.over_rows([&](int64_t first, int64_t last) {
         const int64_t rows = last - first;
         T *gh = made.hidden.data<T>() + first * n, *gc = made.cell.data<T>() + first * n;

@@ -1,5 +1,7 @@
 // Resizing (interpolation) of the last one to three dimensions: one dimension after the other, each output a weighted sum
 // of a few inputs. The gradient is the same with the weights' matrices transposed, so both directions share the code.
+// Images with channels last stay so: a row of few channels is one of as many times the columns, more channels are one more
+// dimension, behind those that are resized.
 #include <algorithm>
 #include <cmath>
 
@@ -18,6 +20,7 @@ enum class Mode { Nearest, NearestExact, Linear, Cubic };
 constexpr double kCubic = -0.75;  // Keys' parameter; with antialiasing -0.5, as Pillow has it
 constexpr double kCubicAntialias = -0.5;
 constexpr int64_t kPieceWork = 1 << 14;
+constexpr int64_t kFewChannels = 8;  // so few are not worth a loop of their own
 
 Mode mode_named(const std::string& name) {
     if (name == "nearest") return Mode::Nearest;
@@ -54,6 +57,20 @@ struct Taps {
                 tap_index.push_back(index[static_cast<size_t>(o * uniform + t)]);
                 tap_weight.push_back(weight[static_cast<size_t>(o * uniform + t)]);
             }
+    }
+
+    // For columns of `channels` elements each.
+    Taps widened(int64_t channels) const {
+        Taps result;
+        result.from = from * channels;
+        result.to = to * channels;
+        for (int64_t o = 0; o < to; ++o)
+            for (int64_t c = 0; c < channels; ++c) {
+                for (auto t = static_cast<size_t>(start[static_cast<size_t>(o)]); t < static_cast<size_t>(start[static_cast<size_t>(o) + 1]); ++t)
+                    result.add(index[t] * channels + c, weight[t]);
+                result.end_row();
+            }
+        return result;
     }
 
     Taps transposed() const {
@@ -155,10 +172,27 @@ Taps<T> make_taps(const Axis& axis, Mode mode) {
     return taps;
 }
 
-// One dimension of [outer, from, inner] resized.
+// A line's gradient where it grows: each of its few elements is added to what it came from. Most sums are of one or no element.
 template <class T>
-void resize_axis(const Taps<T>& taps, int64_t outer, int64_t inner, const T* x, T* y) {
+void scatter_line(const Taps<T>& taps, const T* x, T* y) {
+    std::fill_n(y, taps.from, T(0));
+    for (int64_t t = 0; t < taps.uniform; ++t) {
+        const int32_t* index = taps.tap_index.data() + t * taps.to;
+        const T* weight = taps.tap_weight.data() + t * taps.to;
+        for (int64_t o = 0; o < taps.to; ++o) y[index[o]] += weight[o] * x[o];
+    }
+}
+
+// One dimension of [outer, from, inner] resized. `scattered`: the taps are those of the other direction.
+template <class T>
+void resize_axis(const Taps<T>& taps, bool scattered, int64_t outer, int64_t inner, const T* x, T* y) {
     const auto& kernels = resize_kernels<T>();
+    if (scattered) {
+        parallel_for(0, outer, std::max<int64_t>(1, kPieceWork / taps.from), [&](int64_t first, int64_t last) {
+            for (int64_t i = first; i < last; ++i) scatter_line(taps, x + i * taps.to, y + i * taps.from);
+        });
+        return;
+    }
     if (inner == 1) {
         parallel_for(0, outer, std::max<int64_t>(1, kPieceWork / std::max<int64_t>(1, taps.to)), [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i) {
@@ -185,6 +219,9 @@ struct Plan {
     struct Step {
         size_t dim;
         Taps<T> taps;
+        bool scattered = false;  // the taps are those of the other direction
+        int64_t to() const { return scattered ? taps.from : taps.to; }
+        bool shrinks() const { return scattered ? taps.from < taps.to : taps.to < taps.from; }
     };
     std::vector<Step> steps;
 
@@ -204,14 +241,14 @@ struct Plan {
 private:
     Shape final_sizes() const {
         Shape result = sizes;
-        for (const Step& step : steps) result[step.dim] = step.taps.to;
+        for (const Step& step : steps) result[step.dim] = step.to();
         return result;
     }
     int64_t largest_between() const {
         Shape current = sizes;
         int64_t most = 0;
         for (const Step& step : steps) {
-            current[step.dim] = step.taps.to;
+            current[step.dim] = step.to();
             most = std::max(most, product(current));
         }
         return most;
@@ -223,11 +260,30 @@ private:
             T* to = s + 1 == steps.size() ? y : s % 2 ? b : a;
             int64_t outer = planes, inner = 1;
             for (size_t d = 0; d < current.size(); ++d) (d < steps[s].dim ? outer : inner) *= d == steps[s].dim ? 1 : current[d];
-            resize_axis(steps[s].taps, outer, inner, from, to);
-            current[steps[s].dim] = steps[s].taps.to;
+            resize_axis(steps[s].taps, steps[s].scattered, outer, inner, from, to);
+            current[steps[s].dim] = steps[s].to();
             from = to;
         }
     }
+};
+
+// How images lie in memory: planes one after the other, or with channels last, which are then counted here.
+struct Layout {
+    MemoryFormat format = MemoryFormat::Contiguous;
+    int64_t planes, channels = 1;
+
+    Layout(const Tensor& like, IntList sizes) : planes(sizes[0] * sizes[1]) {
+        const MemoryFormat last = like.dim() == 5 ? MemoryFormat::ChannelsLast3d : MemoryFormat::ChannelsLast;
+        if (like.dim() < 4 || like.is_contiguous() || !is_contiguous_as(like, last)) return;
+        format = last;
+        planes = sizes[0];
+        channels = sizes[1];
+    }
+    bool is_last() const { return format != MemoryFormat::Contiguous; }
+    Tensor make(IntList sizes, DType type, Device device) const {
+        return is_last() ? empty_strided(sizes, channels_last_strides(sizes), type, device) : empty(sizes, type, device);
+    }
+    Tensor dense(const Tensor& t) const { return is_last() && is_contiguous_as(t, format) ? t : is_last() ? clone(t, format) : contiguous(t); }
 };
 
 std::vector<Axis> axes_of(IntList from, IntList to, bool align_corners, bool antialias, std::span<const double> factors) {
@@ -238,50 +294,108 @@ std::vector<Axis> axes_of(IntList from, IntList to, bool align_corners, bool ant
 }
 
 template <class T>
-void run_linear(const std::vector<Axis>& axes, Mode mode, bool backward, int64_t planes, const Tensor& x, const Tensor& y) {
+void run_linear(const std::vector<Axis>& axes, Mode mode, bool backward, const Layout& layout, const Tensor& x, const Tensor& y) {
     Plan<T> plan;
     for (const Axis& axis : axes) plan.sizes.push_back(backward ? axis.to : axis.from);
-    for (size_t k = 0; k < axes.size(); ++k) {
-        // The last dimension first, which is contiguous; backwards the other way.
-        const size_t d = backward ? k : axes.size() - 1 - k;
+    const bool has_columns = layout.channels < kFewChannels;
+    if (has_columns) plan.sizes.back() *= layout.channels;
+    else plan.sizes.push_back(layout.channels);
+    for (size_t d = 0; d < axes.size(); ++d) {
         if (axes[d].is_identity() && mode != Mode::NearestExact) continue;
         Taps<T> taps = make_taps<T>(axes[d], mode);
-        if (backward) taps = taps.transposed();
+        const bool is_line = has_columns && d + 1 == axes.size();
+        if (is_line && layout.channels > 1) taps = taps.widened(layout.channels);
         taps.find_uniform();
-        plan.steps.push_back({d, std::move(taps)});
+        const bool scattered = backward && is_line && taps.uniform > 0 && taps.to < taps.from;
+        if (backward && !scattered) {
+            taps = taps.transposed();
+            taps.find_uniform();
+        }
+        plan.steps.push_back({d, std::move(taps), scattered});
     }
-    // What shrinks goes before what grows: there is less to do for the others.
-    std::stable_sort(plan.steps.begin(), plan.steps.end(),
-                     [](const auto& a, const auto& b) { return a.taps.to * b.taps.from < b.taps.to * a.taps.from; });
+    // What shrinks goes before what grows: there is less to do for the others. Whole rows are cheaper than columns: those come
+    // last where the rows get fewer, first where they become more.
+    std::stable_sort(plan.steps.begin(), plan.steps.end(), [](const auto& a, const auto& b) {
+        if (a.shrinks() != b.shrinks()) return a.shrinks();
+        return a.shrinks() ? a.dim < b.dim : a.dim > b.dim;
+    });
     ReleaseHostLock unlocked(x.numel() + y.numel() > kPieceWork);
     if (plan.steps.empty()) std::copy_n(x.data<T>(), x.numel(), y.data<T>());
-    else plan.run(x.data<T>(), y.data<T>(), planes);
+    else plan.run(x.data<T>(), y.data<T>(), layout.planes);
 }
+
+// Where the nearest neighbours of planes, rows and columns are, of images as three dimensions.
+struct Neighbours {
+    std::vector<int64_t> place[3] = {{0}, {0}, {0}};
+    int64_t from[3] = {1, 1, 1}, to[3] = {1, 1, 1};
+    int64_t pixel;  // elements that are moved together
+
+    Neighbours(const std::vector<Axis>& axes, bool exact, int64_t channels) : pixel(channels) {
+        for (size_t k = 0; k < axes.size(); ++k) {
+            const size_t d = 3 - axes.size() + k;
+            from[d] = axes[k].from;
+            to[d] = axes[k].to;
+            place[d].clear();
+            for (int64_t o = 0; o < axes[k].to; ++o) place[d].push_back(axes[k].nearest(o, exact));
+        }
+        if (channels > 1 && channels < kFewChannels) widen();
+    }
+    // The larger image's row of a smaller or larger one's row `i` of all planes' rows.
+    int64_t row(int64_t i) const {
+        const int64_t h = i % to[1], d = i / to[1] % to[0], p = i / (to[1] * to[0]);
+        return (p * from[0] + place[0][static_cast<size_t>(d)]) * from[1] + place[1][static_cast<size_t>(h)];
+    }
+    int64_t width_from() const { return from[2] * pixel; }
+    int64_t width_to() const { return to[2] * pixel; }
+
+private:
+    void widen() {
+        std::vector<int64_t> columns;
+        for (const int64_t column : place[2])
+            for (int64_t c = 0; c < pixel; ++c) columns.push_back(column * pixel + c);
+        place[2] = std::move(columns);
+        from[2] *= pixel;
+        to[2] *= pixel;
+        pixel = 1;
+    }
+};
 
 // The nearest elements, moved as they are, whatever their type.
 template <class T>
-void move_nearest(const std::vector<Axis>& axes, bool exact, int64_t planes, const T* x, T* y) {
-    std::vector<std::vector<int64_t>> place(3, {0});
-    int64_t from[3] = {1, 1, 1}, to[3] = {1, 1, 1};
-    for (size_t k = 0; k < axes.size(); ++k) {
-        const size_t d = 3 - axes.size() + k;
-        from[d] = axes[k].from;
-        to[d] = axes[k].to;
-        place[d].clear();
-        for (int64_t o = 0; o < axes[k].to; ++o) place[d].push_back(axes[k].nearest(o, exact));
-    }
-    ReleaseHostLock unlocked(planes * to[0] * to[1] * to[2] > kPieceWork);
-    parallel_for(0, planes * to[0] * to[1], std::max<int64_t>(1, kPieceWork / to[2]), [&](int64_t first, int64_t last) {
-        const int64_t* columns = place[2].data();
+void move_nearest(const Neighbours& near, int64_t planes, const T* x, T* y) {
+    const int64_t rows = planes * near.to[0] * near.to[1], width = near.width_to();
+    ReleaseHostLock unlocked(rows * width > kPieceWork);
+    parallel_for(0, rows, std::max<int64_t>(1, kPieceWork / width), [&](int64_t first, int64_t last) {
+        const int64_t* columns = near.place[2].data();
         const T* previous = nullptr;
         for (int64_t i = first; i < last; ++i) {
-            const int64_t h = i % to[1], d = i / to[1] % to[0], p = i / (to[1] * to[0]);
-            const T* row = x + ((p * from[0] + place[0][static_cast<size_t>(d)]) * from[1] + place[1][static_cast<size_t>(h)]) * from[2];
-            T* out = y + i * to[2];
-            if (row == previous) std::copy_n(out - to[2], to[2], out);  // the same row again, as when enlarging
+            const T* row = x + near.row(i) * near.width_from();
+            T* out = y + i * width;
+            if (row == previous) std::copy_n(out - width, width, out);  // the same row again, as when enlarging
+            else if (near.pixel == 1)
+                for (int64_t w = 0; w < width; ++w) out[w] = row[columns[w]];
             else
-                for (int64_t w = 0; w < to[2]; ++w) out[w] = row[columns[w]];
+                for (int64_t w = 0; w < near.to[2]; ++w) std::copy_n(row + columns[w] * near.pixel, near.pixel, out + w * near.pixel);
             previous = row;
+        }
+    });
+}
+
+// The gradient of that for images that shrank: most of their elements went nowhere.
+template <class T>
+void return_nearest(const Neighbours& near, int64_t planes, const T* g, T* dx) {
+    const int64_t rows = near.to[0] * near.to[1], image = near.from[0] * near.from[1] * near.width_from();
+    ReleaseHostLock unlocked(planes * image > kPieceWork);
+    parallel_for(0, planes, std::max<int64_t>(1, kPieceWork / image), [&](int64_t first, int64_t last) {
+        const int64_t* columns = near.place[2].data();
+        std::fill_n(dx + first * image, (last - first) * image, T(0));
+        for (int64_t i = first * rows; i < last * rows; ++i) {
+            T* row = dx + near.row(i) * near.width_from();
+            const T* from = g + i * near.width_to();
+            if (near.pixel == 1)
+                for (int64_t w = 0; w < near.to[2]; ++w) row[columns[w]] += from[w];
+            else
+                for (int64_t w = 0; w < near.to[2]; ++w) resize_kernels<T>().add(from + w * near.pixel, row + columns[w] * near.pixel, near.pixel);
         }
     });
 }
@@ -313,13 +427,14 @@ Tensor _interpolate(const Tensor& input, IntList output_size, const std::string&
                      scalar_type_name(type), "'");
     Shape sizes{input.sizes()[0], input.sizes()[1]};
     for (int64_t size : output_size) sizes.push_back(size);
-    Tensor out = result(sizes, type, input.device());
+    const Layout layout(input, sizes);
+    Tensor out = layout.is_last() ? layout.make(sizes, type, input.device()) : result(sizes, type, input.device());
     if (out.is_meta() || out.numel() == 0) return out;
     const std::vector<Axis> axes = axes_of(input.sizes(), output_size, align_corners, antialias, factors);
-    const int64_t planes = sizes[0] * sizes[1];
     if (kind == Mode::Nearest || kind == Mode::NearestExact) {
-        const Tensor x = contiguous(input);
-        auto move = [&]<class T>(Tag<T>) { move_nearest(axes, kind == Mode::NearestExact, planes, x.data<T>(), out.data<T>()); };
+        const Tensor x = layout.dense(input);
+        const Neighbours near(axes, kind == Mode::NearestExact, layout.channels);
+        auto move = [&]<class T>(Tag<T>) { move_nearest(near, layout.planes, x.data<T>(), out.data<T>()); };
         if (x.item_size() == 1) move(Tag<uint8_t>{});
         else if (x.item_size() == 2) move(Tag<uint16_t>{});
         else if (x.item_size() == 4) move(Tag<uint32_t>{});
@@ -327,12 +442,11 @@ Tensor _interpolate(const Tensor& input, IntList output_size, const std::string&
         return out;
     }
     const DType computed = computed_type(type);
-    const Tensor x = contiguous(to_dtype(input, computed)), y = type == computed ? out : empty(sizes, computed);
-    if (computed == DType::Float64) run_linear<double>(axes, kind, false, planes, x, y);
-    else run_linear<float>(axes, kind, false, planes, x, y);
-    if (type == DType::UInt8)
-        for (int64_t i = 0; i < y.numel(); ++i) y.data<float>()[i] = std::clamp(std::nearbyint(y.data<float>()[i]), 0.0f, 255.0f);
-    if (!y.is_same(out)) copy_into(out, y);
+    const Tensor x = layout.dense(to_dtype(input, computed)), y = type == computed ? out : layout.make(sizes, computed, input.device());
+    if (computed == DType::Float64) run_linear<double>(axes, kind, false, layout, x, y);
+    else run_linear<float>(axes, kind, false, layout, x, y);
+    if (type == DType::UInt8) resize_table().to_bytes(y.data<float>(), out.data<uint8_t>(), y.numel());
+    else if (!y.is_same(out)) copy_into(out, y);
     return out;
 }
 
@@ -340,13 +454,20 @@ Tensor _interpolate_backward(const Tensor& g, IntList input_size, const std::str
                              std::span<const double> factors) {
     const Mode kind = mode_named(mode);
     const DType type = g.dtype(), computed = computed_type(type);
-    Tensor out = empty(input_size, type, g.device());
+    const Layout layout(g, input_size);
+    Tensor out = layout.make(input_size, type, g.device());
     if (out.is_meta() || out.numel() == 0) return out;
     const std::vector<Axis> axes = axes_of(input_size, IntList(g.sizes()).subspan(2), align_corners, antialias, factors);
-    const int64_t planes = input_size[0] * input_size[1];
-    const Tensor x = contiguous(to_dtype(g, computed)), y = type == computed ? out : empty(input_size, computed);
-    if (computed == DType::Float64) run_linear<double>(axes, kind, true, planes, x, y);
-    else run_linear<float>(axes, kind, true, planes, x, y);
+    const bool is_nearest = kind == Mode::Nearest || kind == Mode::NearestExact;
+    const bool shrank = std::ranges::all_of(axes, [](const Axis& axis) { return axis.to <= axis.from; });
+    const Tensor x = layout.dense(to_dtype(g, computed)), y = type == computed ? out : layout.make(input_size, computed, g.device());
+    auto run = [&]<class T>(Tag<T>) {
+        if (is_nearest && shrank)
+            return_nearest(Neighbours(axes, kind == Mode::NearestExact, layout.channels), layout.planes, x.data<T>(), y.data<T>());
+        else run_linear<T>(axes, kind, true, layout, x, y);
+    };
+    if (computed == DType::Float64) run(Tag<double>{});
+    else run(Tag<float>{});
     if (!y.is_same(out)) copy_into(out, y);
     return out;
 }

@@ -2,6 +2,7 @@
 #include "cpu/resize_kernels.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace taeda::cpu::TAEDA_ISA {
 
@@ -77,21 +78,24 @@ struct Resize {
         }
     }
 
-    static void gather_add(const T* x, const T* g, T* sum, int64_t n, int64_t taps, const int32_t* index) {
-        for (int64_t t = 0; t < taps; ++t) {
-            const int32_t* place = index + t * n;
-            T* to = sum + t * n;
+    static void add(const T* x, T* y, int64_t n) {
 #pragma GCC ivdep
-            for (int64_t o = 0; o < n; ++o) to[o] += g[o] * x[place[o]];
-        }
+        for (int64_t i = 0; i < n; ++i) y[i] += x[i];
     }
 
-    static constexpr ResizeKernels<T> kernels() { return {line, ragged_line, blend, gather_add}; }
+    static constexpr ResizeKernels<T> kernels() { return {line, ragged_line, blend, add}; }
 };
+
+void to_bytes(const float* x, uint8_t* y, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+        const float above = x[i] > 0 ? x[i] : 0.0f, inside = above < 255 ? above : 255.0f;
+        y[i] = static_cast<uint8_t>(static_cast<int32_t>(std::nearbyint(inside)));
+    }
+}
 
 }  // namespace
 
 extern const ResizeTable resize_table;
-constinit const ResizeTable resize_table = {Resize<float>::kernels(), Resize<double>::kernels()};
+constinit const ResizeTable resize_table = {Resize<float>::kernels(), Resize<double>::kernels(), to_bytes};
 
 }  // namespace taeda::cpu::TAEDA_ISA

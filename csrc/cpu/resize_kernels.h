@@ -15,13 +15,15 @@ struct ResizeKernels {
     void (*ragged_line)(const T* x, T* y, int64_t n, const int32_t* start, const int32_t* index, const T* weight);
     // y[i] = sum over t < taps of weight[t] * x[index[t] * step + i], for i < n
     void (*blend)(const T* x, int64_t step, T* y, int64_t n, int64_t taps, const int32_t* index, const T* weight);
-    // sum[t * n + o] += g[o] * x[index[t * n + o]], for o < n and t < taps
-    void (*gather_add)(const T* x, const T* g, T* sum, int64_t n, int64_t taps, const int32_t* index);
+    // y[i] += x[i]
+    void (*add)(const T* x, T* y, int64_t n);
 };
 
 struct ResizeTable {
     ResizeKernels<float> of_float;
     ResizeKernels<double> of_double;
+    // y[i] = x[i] rounded, between 0 and 255
+    void (*to_bytes)(const float* x, uint8_t* y, int64_t n);
 };
 TAEDA_DECLARE_ISA(ResizeTable, resize_table)
 

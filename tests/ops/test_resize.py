@@ -140,6 +140,45 @@ def test_strides_threads_and_meta():
     assert F.interpolate(taeda.zeros(0, 2, 4, 4), (3, 3)).shape == (0, 2, 3, 3)
 
 
+@pytest.mark.parametrize("channels", [3, 11])
+@pytest.mark.parametrize("size", [(9, 12), (3, 4), (9, 4), (5, 7)], ids=str)
+@pytest.mark.parametrize(
+    "mode, options", [("nearest", {}), ("nearest-exact", {}), ("bilinear", {}), ("bicubic", {"antialias": True})]
+)
+def test_channels_last_stay_last(mode, options, size, channels):
+    x, seed = taeda.tensor(draw(2, channels, 5, 7)), taeda.tensor(draw(2, channels, *size))
+    found = []
+    for layout in (taeda.contiguous_format, taeda.channels_last):
+        leaf = x.clone(memory_format=layout).requires_grad_()
+        made = F.interpolate(leaf, size, mode=mode, **options)
+        (grad,) = taeda.autograd.grad(made, leaf, seed.clone(memory_format=layout))
+        assert made.is_contiguous(memory_format=layout) and grad.is_contiguous(memory_format=layout)
+        found.append((made.detach().numpy(), grad.numpy()))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+
+
+def test_volumes_with_channels_last():
+    x = taeda.tensor(draw(2, 9, 3, 4, 5))
+    last = x.clone(memory_format=taeda.channels_last_3d)
+    for mode in ("nearest", "trilinear"):
+        made = F.interpolate(last, (5, 2, 6), mode=mode)
+        assert made.is_contiguous(memory_format=taeda.channels_last_3d)
+        np.testing.assert_allclose(made.numpy(), F.interpolate(x, (5, 2, 6), mode=mode).numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(3, 2), (11, 17), (3, 17), (8, 4)], ids=str)
+def test_the_gradient_is_the_transpose(mode, size):
+    x, seed = taeda.tensor(draw(2, 3, 7, 9), requires_grad=True), taeda.tensor(draw(2, 3, *size))
+    made = F.interpolate(x, size, mode=mode)
+    (grad,) = taeda.autograd.grad(made, x, seed)
+    way = taeda.tensor(np.random.default_rng(1).standard_normal((2, 3, 7, 9)))
+    assert (grad * way).sum().item() == pytest.approx(
+        (seed * F.interpolate(way, size, mode=mode)).sum().item(), rel=1e-10
+    )
+
+
 def test_errors():
     with pytest.raises(RuntimeError, match="greater than 0"):
         F.interpolate(taeda.zeros(1, 1, 4, 4), (0, 3))

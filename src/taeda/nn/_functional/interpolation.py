@@ -49,11 +49,6 @@ def interpolate(
         from taeda.nn._functional import pooling
 
         return getattr(pooling, f"adaptive_avg_pool{n}d")(input, sizes)
-    if 0 in sizes or 0 in input.shape[1:]:
-        raise RuntimeError(
-            f"Input and output sizes should be greater than 0, but got input (H: {list(input.shape[2:])}) output "
-            f"{list(sizes)}"
-        )
     return taeda._C._interpolate(input, sizes, mode, bool(align_corners), antialias, factors)
 
 
