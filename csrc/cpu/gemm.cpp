@@ -6,11 +6,13 @@
 
 #include "base/parallel.h"
 #include "cpu/isa.h"
+#include "cpu/linalg_lanes.h"
 #include "cpu/scratch.h"
 
 namespace taeda::cpu {
 
 TAEDA_DECLARE_ISA(GemmTable, gemm_table)
+TAEDA_DECLARE_ISA(LaneProductTable, lane_product_table)
 
 template <>
 const GemmKernels<float>& gemm_kernels<float>() {
@@ -187,6 +189,40 @@ void dispatch(const Gemm<T>& job, bool parallel) {
     else run_tiles(job);
 }
 
+// Where two factors and the product have no more elements than this, laying them out in lanes takes less time than starting a
+// product for each.
+constexpr int64_t kLaneElements = 112, kLaneElementsOfVectors = 300;
+
+// Products of a few elements each, in the lanes of vectors. False where they are too few or too large.
+template <class T>
+bool multiply_in_lanes(const Gemm<T>& first, int64_t batch, int64_t a_distance, int64_t b_distance, int64_t c_distance, int64_t add_distance) {
+    if constexpr (std::is_floating_point_v<T>) {
+        const LaneProductTable& table = lane_product_table();
+        const int64_t lanes = sizeof(T) == 4 ? table.lanes_of_float : table.lanes_of_double, m = first.m, n = first.n, k = first.k;
+        const GemmUpdate<T>& u = first.update;
+        const bool plain = first.a.source == GemmSource::Same && first.b.source == GemmSource::Same && k > 0 && u.alpha != T(0);
+        if (!plain || batch < lanes || m * k + k * n + m * n > (m == 1 || n == 1 ? kLaneElementsOfVectors : kLaneElements)) return false;
+        const LaneProduct<T> job{static_cast<int>(m),
+                                 static_cast<int>(n),
+                                 static_cast<int>(k),
+                                 {static_cast<const T*>(first.a.data), a_distance, first.a.row_stride, first.a.col_stride},
+                                 {static_cast<const T*>(first.b.data), b_distance, first.b.row_stride, first.b.col_stride},
+                                 {u.add, add_distance, u.add_row, u.add_col},
+                                 {u.c, c_distance, u.ldc, 1},
+                                 u.alpha,
+                                 u.beta};
+        const int64_t room = (m * k + k * n + 2 * m * n) * lanes, grain = std::max<int64_t>(1, kSerialWork / 4 / room);
+        parallel_for(0, (batch + lanes - 1) / lanes, grain, [&](int64_t begin, int64_t end) {
+            Scratch<T> buffer(room);
+            const LaneRange<T> range{begin * lanes, std::min(end * lanes, batch), buffer.data()};
+            if constexpr (sizeof(T) == 4) table.of_float(range, job);
+            else table.of_double(range, job);
+        });
+        return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 template <class T>
@@ -219,6 +255,7 @@ void gemm_batch(const Gemm<T>& first, int64_t batch, int64_t a_distance, int64_t
         return;
     }
     ReleaseHostLock unlocked(work * batch > kLockedWork);
+    if (multiply_in_lanes(first, batch, a_distance, b_distance, c_distance, add_distance)) return;
     const int64_t grain = std::max<int64_t>(1, kSerialWork / 2 / std::max<int64_t>(work, 1));
     parallel_for(0, batch, grain, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) dispatch(item(i), false);

@@ -133,6 +133,7 @@ Lapack<T> fill() {
     get(t.gelsy, "gelsy");
     get(t.gelss, "gelss");
     get(t.gelsd, "gelsd");
+    get(t.trcon, "trcon");
     return t;
 }
 

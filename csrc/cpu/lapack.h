@@ -63,6 +63,7 @@ struct Lapack {
     void* gelsy;
     void* gelss;
     void* gelsd;
+    void* trcon;
 };
 
 // The table for float, double and complex numbers of both. RuntimeError where no library is found.
@@ -132,6 +133,21 @@ void geev(const char* job, int n, T* a, int lda, T* w, T* vectors, int ld, T* wo
     else
         reinterpret_cast<void (*)(C, C, I, T*, I, T*, T*, T*, I, T*, I, T*, I, int*, size_t, size_t)>(lapack<T>().geev)(
             "N", job, &n, a, &lda, w, w + n, nullptr, &one, vectors, &ld, work, &lwork, info, 1, 1);
+}
+
+// The reciprocal of the condition of an upper triangle, in the norm of columns. Room: `work` 3 n, `rwork` 2 n.
+template <class T>
+void trcon(int n, const T* a, int lda, real_t<T>* reciprocal, T* work, real_t<T>* rwork, int* info) {
+    using R = real_t<T>;
+    using C = LapackText;
+    using I = LapackInt;
+    // Real matrices take integers for room: they are no larger than two of the numbers.
+    if constexpr (is_complex_v<T>)
+        reinterpret_cast<void (*)(C, C, C, I, const T*, I, R*, T*, R*, int*, size_t, size_t, size_t)>(lapack<T>().trcon)(
+            "1", "U", "N", &n, a, &lda, reciprocal, work, rwork, info, 1, 1, 1);
+    else
+        reinterpret_cast<void (*)(C, C, C, I, const T*, I, R*, T*, int*, int*, size_t, size_t, size_t)>(lapack<T>().trcon)(
+            "1", "U", "N", &n, a, &lda, reciprocal, work, reinterpret_cast<int*>(rwork), info, 1, 1, 1);
 }
 
 template <class T>

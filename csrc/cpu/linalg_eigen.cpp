@@ -1,12 +1,22 @@
 // Eigenvalues and singular values.
+#include <atomic>
 #include <cmath>
 
-#include "cpu/linalg.h"
+#include "cpu/small_eigen.h"
+#include "cpu/small_matrices.h"
+#include "cpu/symmetric_kernels.h"
 #include "kernels.h"
 
 namespace taeda::cpu {
 
+TAEDA_DECLARE_ISA(SymmetricTable, symmetric_table)
+
 namespace {
+
+// The largest orders for which the methods take less time than LAPACK's.
+template <class T>
+constexpr int kLargestJacobi = sizeof(T) == 4 ? 24 : 16;
+constexpr int kLargestSingularJacobi = 24, kLargestPlainVectors = 80, kLargestPlainValues = 40, kLargestGeneral = 64;
 
 template <class T>
 bool all_finite(const T* values, int64_t count) {
@@ -21,6 +31,28 @@ std::string eigen_phrase(int code) {
     return taeda::concat(
         "The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated eigenvalues (error code: ", code,
         ").");
+}
+
+// By the plain methods of symmetric_isa.cpp, from the lower triangles. False where one of the matrices needs LAPACK.
+template <class T>
+bool plain_symmetric_eigen(const Tensor& a, const Tensor& values, bool vectors) {
+    const int n = as_int(rows_of(a));
+    std::atomic<bool> done = true;
+    if constexpr (!is_complex_v<T>) {
+        const auto eigen = [&](T* matrix, T* to, T* room) {
+            if constexpr (std::is_same_v<T, float>) return symmetric_table().of_float.eigen(n, matrix, to, vectors ? matrix : nullptr, room);
+            else return symmetric_table().of_double.eigen(n, matrix, to, vectors ? matrix : nullptr, room);
+        };
+        Matrices<T> matrices(a);
+        const int64_t count = product(batch_of(a));
+        ReleaseHostLock unlock(9 * cubed(n) * static_cast<double>(count) > 2e5);
+        parallel_for(0, count, static_cast<int64_t>(1 + 1e5 / (9 * cubed(n))), [&](int64_t first, int64_t end) {
+            Scratch<T> room(int64_t{2 * n + 6} * (n + 32));
+            for (int64_t k = first; k < end && done; ++k)
+                if (!eigen(matrices[k], values.data<T>() + k * n, room.data())) done = false;
+        });
+    }
+    return done;
 }
 
 // `a` is overwritten with the eigenvectors where they are wanted.
@@ -52,16 +84,51 @@ void symmetric_eigen(const Tensor& a, const Tensor& values, const Tensor& infos,
     });
 }
 
+// By Jacobi's method, straight from `a`. False where the matrices are other methods' work.
+template <class T>
+bool symmetric_in_lanes(const Tensor& a, const Tensor& values, const Tensor& copy, const Tensor& infos, bool vectors) {
+    const int n = as_int(rows_of(a));
+    const int64_t room = 2 * int64_t{n} * n + n;
+    if (!use_lanes<T>(infos.numel(), n, room, kLargestJacobi<T>)) return false;
+    if constexpr (!is_complex_v<T>) {
+        const SmallBatch<T> from(a, batch_of(a));
+        const auto to = vectors ? lane_result<T>(copy) : LaneMatrices<T>{};
+        const LeftOver left(infos.numel());
+        for_small_matrices<T>(infos.numel(), 50 * cubed(n), room, [&](LaneRange<T> range) {
+            orthogonal_kernels<T>().symmetric(range, n, from.matrices, values.data<T>(), to, left.failed.data());
+        });
+        return left.repair([&](int64_t k) {
+            const Tensor one = matrix_of(copy, k);
+            copy_into(one, from[k]);
+            symmetric_eigen(one, row_of(values, k), taeda::alias(infos, IntList{}, IntList{}, infos.offset() + k), "L", vectors);
+        });
+    }
+    return true;
+}
+
 std::tuple<Tensor, Tensor> symmetric(const Tensor& a, const std::string& uplo, bool vectors) {
     check_square("linalg.eigh", a);
     TAEDA_CHECK(uplo.size() == 1 && std::string("LlUu").find(uplo) != std::string::npos, "Expected UPLO argument to be 'L' or 'U', but got ", uplo);
     visit_lapack(a.dtype(), "linalg_eigh_cpu", [](auto) {});
     const Shape batch = batch_of(a);
-    const int64_t last[1] = {rows_of(a)};
-    Tensor values = empty(with_sizes(batch, last), real_of(a.dtype()), a.device()), copy = column_major(a);
+    const int64_t n = rows_of(a), last[1] = {n};
+    Tensor values = empty(with_sizes(batch, last), real_of(a.dtype()), a.device());
+    Tensor copy = empty_matrices(batch, n, n, a.dtype(), a.device());
     if (copy.is_meta() || copy.numel() == 0) return {values, copy};
     Tensor infos = zero_infos(batch, a.device());
-    symmetric_eigen(copy, values, infos, uplo == "U" || uplo == "u" ? "U" : "L", vectors);
+    const bool is_upper = uplo == "U" || uplo == "u";
+    visit_lapack(a.dtype(), "linalg_eigh_cpu", [&]<class T>(Tag<T>) {
+        // The upper triangle of a real matrix is the lower one of its transpose.
+        const bool flip = is_upper && !is_complex_v<T>;
+        const Tensor given = flip ? views::transpose(a, -2, -1) : a;
+        if (symmetric_in_lanes<T>(given, values, copy, infos, vectors)) return;
+        copy_into(copy, given);
+        if (!is_complex_v<T> && n <= (vectors ? kLargestPlainVectors : kLargestPlainValues)) {
+            if (plain_symmetric_eigen<T>(copy, values, vectors)) return;
+            copy_into(copy, given);
+        }
+        symmetric_eigen(copy, values, infos, is_upper && !flip ? "U" : "L", vectors);
+    });
     check_infos(infos, "linalg.eigh", eigen_phrase);
     return {values, copy};
 }
@@ -94,6 +161,8 @@ struct General {
 
     template <class T>
     void run() const;
+    template <class T>
+    bool run_small(const Tensor& given) const;
     template <class T>
     int solve_one(int64_t k, T* work, int lwork, real_t<T>* rwork, T* parts, T* columns) const;
 };
@@ -131,6 +200,38 @@ void General::run() const {
     });
 }
 
+// Without LAPACK, in double. False where so many matrices are of kinds that it leaves to LAPACK that LAPACK should have all.
+template <class T>
+bool General::run_small(const Tensor& given) const {
+    const int n = as_int(rows_of(given));
+    if (is_complex_v<T> || n > kLargestGeneral) return false;
+    if constexpr (!is_complex_v<T>) {
+        using C = std::complex<T>;
+        const SmallBatch<T> from(given, batch_of(given));
+        const LeftOver left(infos.numel());
+        const auto in = from.matrices;
+        ReleaseHostLock unlock(25 * cubed(n) * static_cast<double>(left.count) > 2e5);
+        parallel_for(0, left.count, static_cast<int64_t>(1 + 1e5 / (25 * cubed(n))), [&](int64_t begin, int64_t end) {
+            SmallEigen one(n);
+            for (int64_t k = begin; k < end; ++k) {
+                const T* matrix = in.data + k * in.step;
+                for (int j = 0; j < n; ++j)
+                    for (int i = 0; i < n; ++i) one.matrix()[j * n + i] = matrix[i * in.row + j * in.col];
+                left.failed.data()[k] = !one.run(vectors.defined());
+                if (left.failed.data()[k]) continue;
+                for (int j = 0; j < n; ++j) values.data<C>()[k * n + j] = C(one.value(j));
+                if (vectors.defined()) one.vectors(Matrices<C>(vectors)[k]);
+            }
+        });
+        return left.repair([&](int64_t k) {
+            General{column_major(from[k]), row_of(values, k), vectors.defined() ? matrix_of(vectors, k) : vectors,
+                    taeda::alias(infos, IntList{}, IntList{}, infos.offset() + k)}
+                .run<T>();
+        });
+    }
+    return true;
+}
+
 General general_eigen(const char* name, const Tensor& a, bool vectors) {
     check_square(name, a);
     TAEDA_CHECK(is_inexact(a.dtype()), "Unknown Complex ScalarType for ", scalar_type_name(a.dtype()));
@@ -146,7 +247,7 @@ General general_eigen(const char* name, const Tensor& a, bool vectors) {
     job.infos = zero_infos(batch, a.device());
     visit_lapack(a.dtype(), "linalg_eig_out_cpu", [&]<class T>(Tag<T>) {
         TAEDA_CHECK(all_finite(job.a.data<T>(), job.a.numel()), "torch.linalg.eig: input tensor should not contain infs or NaNs.");
-        job.run<T>();
+        if (!job.run_small<T>(job.a)) job.run<T>();
     });
     check_infos(job.infos, "torch.linalg.eig", eigen_phrase);
     return job;
@@ -204,6 +305,35 @@ void Singular::run() const {
     });
 }
 
+// By Jacobi's method on the columns; of a wide matrix, on its transpose: A^T = V S U^T. False where LAPACK is to do it.
+template <class T>
+bool singular_in_lanes(const Tensor& a, const Singular& job) {
+    const int m = as_int(rows_of(a)), n = as_int(cols_of(a)), high = std::max(m, n), low = std::min(m, n);
+    const int64_t count = job.infos.numel(), room = int64_t{high} * low + int64_t{low} * low + low;
+    const bool wide = m < n, vectors = job.u.defined();
+    if ((vectors && *job.job == 'A' && m != n) || !use_lanes<T>(count, high, room, kLargestSingularJacobi)) return false;
+    if constexpr (!is_complex_v<T>) {
+        const SmallBatch<T> from(a, batch_of(a));
+        const auto in = wide ? from.matrices.transposed() : from.matrices;
+        const auto u = lane_result<T>(job.u), vh = lane_result<T>(job.vh);
+        const LeftOver left(count);
+        for_small_matrices<T>(count, 60 * cubed(high), room, [&](LaneRange<T> range) {
+            orthogonal_kernels<T>().singular(range, high, low, in, job.s.data<T>(), wide ? vh.transposed() : u, wide ? u.transposed() : vh,
+                                             left.failed.data());
+        });
+        return left.repair([&](int64_t k) {
+            Singular one{
+                column_major(from[k]), {}, row_of(job.s, k), {}, taeda::alias(job.infos, IntList{}, IntList{}, job.infos.offset() + k), job.job};
+            if (vectors) {
+                one.u = matrix_of(job.u, k);
+                one.vh = matrix_of(job.vh, k);
+            }
+            one.run<T>();
+        });
+    }
+    return true;
+}
+
 Singular singular(const Tensor& a, bool vectors, bool full, const std::optional<std::string>& driver) {
     const char* name = "linalg.svd";
     check_lapack_dtype(name, a);
@@ -224,9 +354,12 @@ Singular singular(const Tensor& a, bool vectors, bool full, const std::optional<
             if (t.defined()) fill_identity(t);
         return job;
     }
-    job.a = column_major(a);
     job.infos = zero_infos(batch, a.device());
-    visit_lapack(a.dtype(), "svd_cpu", [&]<class T>(Tag<T>) { job.run<T>(); });
+    visit_lapack(a.dtype(), "svd_cpu", [&]<class T>(Tag<T>) {
+        if (singular_in_lanes<T>(a, job)) return;
+        job.a = column_major(a);
+        job.run<T>();
+    });
     check_infos(job.infos, name, [](int code) {
         if (code == INT32_MAX) return std::string("The algorithm failed to converge because the input matrix contained non-finite values.");
         return taeda::concat(

@@ -53,6 +53,8 @@ struct LaneKernels {
     void (*substitute)(LaneRange<T> range, int n, int n_sides, In triangle, bool upper, bool unit, In b, Out x);
     // From the lower factor.
     void (*cholesky_solve)(LaneRange<T> range, int n, int n_sides, In factor, In b, Out x);
+    // The matrices' exponentials, NaN where an element is not finite. Room: 8 * n * n.
+    void (*exponential)(LaneRange<T> range, int n, In a, Out to);
 };
 
 struct LaneTable {
@@ -81,6 +83,21 @@ struct OrthogonalKernels {
 struct OrthogonalTable {
     OrthogonalKernels<float> of_float;
     OrthogonalKernels<double> of_double;
+};
+
+// c = alpha * a b + beta * add, which may have null data; a: m by k, b: k by n. Room: m * k + k * n + 2 * m * n.
+template <class T>
+struct LaneProduct {
+    int m, n, k;
+    LaneMatrices<const T> a, b, add;
+    LaneMatrices<T> c;
+    T alpha, beta;
+};
+
+struct LaneProductTable {
+    int lanes_of_float, lanes_of_double;
+    void (*of_float)(LaneRange<float> range, const LaneProduct<float>& job);
+    void (*of_double)(LaneRange<double> range, const LaneProduct<double>& job);
 };
 
 }  // namespace taeda::cpu

@@ -2,6 +2,7 @@
 //
 // Compiled without fused multiply-adds: a singular matrix of small integers must end in a pivot of exactly zero.
 #include "cpu/lanes.h"
+#include "cpu/pade.h"
 
 namespace taeda::cpu::TAEDA_ISA {
 
@@ -243,7 +244,91 @@ struct Kernels {
         });
     }
 
-    static constexpr LaneKernels<T> table() { return {kLanes<T>, lu, solve, inverse, diagonals, lu_solve, cholesky, substitute, cholesky_solve}; }
+    static void multiply(int n, const V* a, const V* b, V* out) {
+        for (int j = 0; j < n; ++j) {
+            V* column = out + j * n;
+            for (int i = 0; i < n; ++i) column[i] = a[i] * b[j * n];
+            for (int k = 1; k < n; ++k)
+                for (int i = 0; i < n; ++i) column[i] += a[k * n + i] * b[j * n + k];
+        }
+    }
+
+    // How often each lane's matrix must be halved for the approximation, and the factor; not finite where the matrix is not.
+    static V halve(int n, const V* a, int* halvings) {
+        V norm = {}, factor;
+        for (int j = 0; j < n; ++j) {
+            V sum = {};
+            for (int i = 0; i < n; ++i) sum += magnitude<T>(a[j * n + i]);
+            norm = (sum > norm) | (sum != sum) ? sum : norm;  // NaN stays
+        }
+        for (int l = 0; l < kLanes<T>; ++l) {
+            const double size = norm[l];
+            halvings[l] = size > kPadeNorm<T> && std::isfinite(size) ? static_cast<int>(std::ceil(std::log2(size / kPadeNorm<T>))) : 0;
+            factor[l] = std::isfinite(size) ? static_cast<T>(std::ldexp(1.0, -halvings[l])) : std::numeric_limits<T>::quiet_NaN();
+        }
+        return factor;
+    }
+
+    // Coefficients x[0] I + x[1] a2 + x[2] a4 + x[3] a6
+    static void combine(int n, const V* powers, const double* x, V* out) {
+        const int size = n * n;
+        for (int i = 0; i < size; ++i)
+            out[i] = powers[i] * static_cast<T>(x[2]) + powers[size + i] * static_cast<T>(x[4]) + powers[2 * size + i] * static_cast<T>(x[6]);
+        for (int i = 0; i < n; ++i) out[i * (n + 1)] += static_cast<T>(x[0]);
+    }
+
+    // Padé's approximation v^-1 u of degree 7 or 13: u and v are its even part plus and minus its odd part.
+    static void approximate(int n, const V* a, V* powers, V* even, V* odd, V* spare) {
+        const int size = n * n;
+        const double* c = pade_coefficients<kPadeDegree<T>>();
+        V *a2 = powers, *a4 = powers + size, *a6 = powers + 2 * size;
+        multiply(n, a, a, a2);
+        multiply(n, a2, a2, a4);
+        multiply(n, a4, a2, a6);
+        combine(n, powers, c, even);
+        combine(n, powers, c + 1, odd);
+        if constexpr (kPadeDegree<T> == 13) {
+            V* more = spare + size;
+            for (int part = 0; part < 2; ++part) {
+                for (int i = 0; i < size; ++i)
+                    spare[i] = a2[i] * static_cast<T>(c[8 + part]) + a4[i] * static_cast<T>(c[10 + part]) + a6[i] * static_cast<T>(c[12 + part]);
+                multiply(n, a6, spare, more);
+                for (int i = 0; i < size; ++i) (part ? odd : even)[i] += more[i];
+            }
+        }
+        multiply(n, a, odd, spare);
+        for (int i = 0; i < size; ++i) {
+            odd[i] = even[i] + spare[i];
+            even[i] -= spare[i];
+        }
+    }
+
+    static void exponential(Range range, int n, In from, Out to) {
+        const int size = n * n;
+        V *a = room_of(range), *powers = a + size, *even = powers + 3 * size, *odd = even + size, *spare = odd + size;
+        for_groups(range, [&](LaneGroup<T> group) {
+            int halvings[kLanes<T>], most = 0;
+            group.load(from, n, n, a);
+            const V factor = halve(n, a, halvings);
+            for (int i = 0; i < size; ++i) a[i] *= factor;
+            approximate(n, a, powers, even, odd, spare);
+            Elimination<T> done;
+            done.run(n, n, 2 * n, even, false);
+            substitute_lanes(Triangle<T>::of(even, n), n, true, false, n, odd);
+            for (int count : halvings) most = std::max(most, count);
+            for (int k = 0; k < most; ++k) {
+                I more;
+                for (int l = 0; l < kLanes<T>; ++l) more[l] = k < halvings[l] ? -1 : 0;
+                multiply(n, odd, odd, spare);
+                for (int i = 0; i < size; ++i) odd[i] = more ? spare[i] : odd[i];
+            }
+            group.store(to, n, n, odd, n);
+        });
+    }
+
+    static constexpr LaneKernels<T> table() {
+        return {kLanes<T>, lu, solve, inverse, diagonals, lu_solve, cholesky, substitute, cholesky_solve, exponential};
+    }
 };
 
 }  // namespace

@@ -52,6 +52,18 @@ Factors factorize(const Tensor& a) {
     return f;
 }
 
+// One right-hand side: the library's routine for several would copy the factors first.
+template <class T>
+void solve_for_vector(const char* trans, int n, const T* lu, const int* pivots, T* x) {
+    const auto& routines = lapack<T>();
+    const int step = 1;
+    const bool plain = *trans == 'N';
+    for (int i = 0; i < n && plain; ++i) std::swap(x[i], x[pivots[i] - 1]);
+    routines.trsv(plain ? "L" : "U", trans, plain ? "U" : "N", &n, lu, &n, x, &step, 1, 1, 1);
+    routines.trsv(plain ? "U" : "L", trans, plain ? "N" : "U", &n, lu, &n, x, &step, 1, 1, 1);
+    for (int i = n; i-- > 0 && !plain;) std::swap(x[i], x[pivots[i] - 1]);
+}
+
 // b is overwritten with the solutions; trans: "N", "T" or "C". All three have the same batch.
 void solve_factorized(const Tensor& lu, const Tensor& pivots, const char* trans, const Tensor& b) {
     const int n = as_int(rows_of(b)), nrhs = as_int(cols_of(b)), ld = leading(n);
@@ -77,7 +89,10 @@ void solve_factorized(const Tensor& lu, const Tensor& pivots, const char* trans,
         const int* rows = pivots.data<int>();
         for_matrices(product(batch_of(b)), static_cast<double>(n) * n * nrhs, [&](int64_t first, int64_t end) {
             int info = 0;
-            for (int64_t i = first; i < end; ++i) routines.getrs(trans, &n, &nrhs, factors[i], &ld, rows + i * n, sides[i], &ld, &info, 1);
+            for (int64_t i = first; i < end; ++i) {
+                if (nrhs == 1) solve_for_vector(trans, n, factors[i], rows + i * n, sides[i]);
+                else routines.getrs(trans, &n, &nrhs, factors[i], &ld, rows + i * n, sides[i], &ld, &info, 1);
+            }
         });
     });
 }

@@ -1,7 +1,7 @@
 // Orthogonal factorizations: QR, products of Householder reflections, and least squares.
 #include <cmath>
 
-#include "cpu/linalg.h"
+#include "cpu/small_matrices.h"
 #include "kernels.h"
 
 namespace taeda::cpu {
@@ -49,10 +49,9 @@ Tensor empty_tau(const Tensor& a) {
     return empty(with_sizes(batch_of(a), last), a.dtype(), a.device());
 }
 
-// The upper triangle of the first `rows` rows.
-Tensor upper_triangle(const Tensor& a, int64_t rows) {
-    const int64_t m = rows_of(a), n = cols_of(a);
-    Tensor r = empty_matrices(batch_of(a), rows, n, a.dtype(), a.device());
+// The upper triangles of the first rows of `a` into `r`.
+void copy_upper_triangle(const Tensor& a, const Tensor& r) {
+    const int64_t m = rows_of(a), n = cols_of(a), rows = rows_of(r);
     visit_lapack(a.dtype(), "qr_cpu", [&]<class T>(Tag<T>) {
         for (int64_t k = 0; k < (r.numel() ? product(batch_of(a)) : 0); ++k) {
             const T* from = Matrices<T>(a)[k];
@@ -61,7 +60,35 @@ Tensor upper_triangle(const Tensor& a, int64_t rows) {
                 for (int64_t i = 0; i < rows; ++i) to[j * rows + i] = i <= j && i < m ? from[j * m + i] : T(0);
         }
     });
-    return r;
+}
+
+// Q and R by LAPACK, into what `empty_matrices` made.
+void triangulate(const Tensor& a, const Tensor& q, const Tensor& r, bool only_r) {
+    Tensor factors = column_major(a), tau = empty_tau(a);
+    reflect(factors, tau);
+    copy_upper_triangle(factors, r);
+    if (only_r || q.numel() == 0) return;
+    const int64_t k = std::min(rows_of(a), cols_of(a));
+    copy_into(views::narrow(q, -1, 0, k), views::narrow(factors, -1, 0, k));
+    multiply_out(q, contiguous(tau));
+}
+
+// False where the matrices are LAPACK's work.
+template <class T>
+bool triangulate_in_lanes(const Tensor& a, const Tensor& q, const Tensor& r, bool only_r) {
+    const int m = as_int(rows_of(a)), n = as_int(cols_of(a)), n_q = as_int(rows_of(r));
+    const int64_t count = product(batch_of(a)), room = int64_t{m} * (n + n_q);
+    if (a.numel() == 0 || !use_lanes<T>(count, std::max(m, n), room)) return false;
+    if constexpr (!is_complex_v<T>) {
+        const SmallBatch<T> from(a, batch_of(a));
+        const auto to = only_r ? LaneMatrices<T>{} : lane_result<T>(q);
+        const LeftOver left(count);
+        for_small_matrices<T>(count, 4.0 * m * n * n_q, room, [&](LaneRange<T> range) {
+            orthogonal_kernels<T>().qr(range, m, n, n_q, from.matrices, to, lane_result<T>(r), left.failed.data());
+        });
+        return left.repair([&](int64_t k) { triangulate(from[k], only_r ? q : matrix_of(q, k), matrix_of(r, k), only_r); });
+    }
+    return true;
 }
 
 }  // namespace
@@ -85,14 +112,11 @@ std::tuple<Tensor, Tensor> qr(const Tensor& a, const std::string& mode) {
     if (a.is_meta())
         return {only_r ? empty(nothing, a.dtype(), a.device()) : empty_matrices(batch, m, q_columns, a.dtype(), a.device()),
                 empty_matrices(batch, q_columns, n, a.dtype(), a.device())};
-    Tensor factors = column_major(a), tau = empty_tau(a);
-    reflect(factors, tau);
-    Tensor r = upper_triangle(factors, q_columns);
-    if (only_r) return {empty(nothing, a.dtype(), a.device()), r};
-    Tensor q = empty_matrices(batch, m, q_columns, a.dtype(), a.device());
-    if (q.numel() == 0) return {q, r};
-    copy_into(views::narrow(q, -1, 0, k), views::narrow(factors, -1, 0, k));
-    multiply_out(q, contiguous(tau));
+    Tensor q = only_r ? empty(nothing, a.dtype(), a.device()) : empty_matrices(batch, m, q_columns, a.dtype(), a.device());
+    Tensor r = empty_matrices(batch, q_columns, n, a.dtype(), a.device());
+    visit_lapack(a.dtype(), "geqrf_cpu", [&]<class T>(Tag<T>) {
+        if (!triangulate_in_lanes<T>(a, q, r, only_r)) triangulate(a, q, r, only_r);
+    });
     return {q, r};
 }
 
@@ -158,7 +182,36 @@ struct LeastSquares {
     void run() const;
     template <class T>
     int solve_one(int64_t k, T* work, int lwork, real_t<T>* rwork, int* iwork, int* pivots, int* info) const;
+    template <class T>
+    bool solve_by_plain_qr(int64_t k, T* work, int lwork) const;
+    template <class T>
+    bool solve_in_lanes(const Tensor& matrices, const Tensor& sides) const;
 };
+
+// How far below the driver's limit for full rank a matrix must be for its rank to be taken for full from a bound alone.
+constexpr double kSafely = 10;
+
+// QR without pivots, which LAPACK does in half the time. Only where an estimate of the condition leaves no doubt that the rank is
+// full: then the solution is the only one. Otherwise false, and nothing is changed.
+template <class T>
+bool LeastSquares::solve_by_plain_qr(int64_t k, T* work, int lwork) const {
+    const int m = as_int(rows_of(a)), n = as_int(cols_of(a)), nrhs = as_int(cols_of(b)), lda = leading(m), ldb = leading(rows_of(b));
+    if (m < n || n == 0 || nrhs == 0) return false;
+    const auto& routines = lapack<T>();
+    const T *matrix = Matrices<T>(a)[k], one = T(1);
+    Scratch<T> factors(int64_t{m} * n), tau(n), room(3 * int64_t{n});
+    Scratch<real_t<T>> more(2 * int64_t{n});
+    std::copy(matrix, matrix + int64_t{m} * n, factors.data());
+    int info = 0;
+    routines.geqrf(&m, &n, factors.data(), &lda, tau.data(), work, &lwork, &info);
+    real_t<T> reciprocal = 0;
+    trcon<T>(n, factors.data(), lda, &reciprocal, room.data(), more.data(), &info);
+    if (!(reciprocal > kSafely * std::max(rcond, 0.0))) return false;
+    T* sides = Matrices<T>(b)[k];
+    routines.ormqr("L", is_complex_v<T> ? "C" : "T", &m, &nrhs, &n, factors.data(), &lda, tau.data(), sides, &ldb, work, &lwork, &info, 1, 1);
+    routines.trsm("L", "U", "N", "N", &n, &nrhs, &one, factors.data(), &lda, sides, &ldb, 1, 1, 1, 1);
+    return true;
+}
 
 // Solves the system number k and returns its rank; with lwork = -1 only asks for how much room it needs.
 template <class T>
@@ -171,6 +224,7 @@ int LeastSquares::solve_one(int64_t k, T* work, int lwork, real_t<T>* rwork, int
     switch (driver) {
         case Driver::Gels: lapack<T>().gels("N", &m, &n, &nrhs, matrix, &lda, sides, &ldb, work, &lwork, info, 1); break;
         case Driver::Gelsy:
+            if (lwork != -1 && solve_by_plain_qr(k, work, lwork)) break;
             std::fill(pivots, pivots + n, 0);
             gelsy<T>(m, n, nrhs, matrix, lda, sides, ldb, pivots, R(rcond), &rank, work, lwork, rwork, info);
             break;
@@ -202,6 +256,30 @@ void LeastSquares::run() const {
             if (ranks.defined()) ranks.data<int64_t>()[k] = rank;
         }
     });
+}
+
+// False where the systems are LAPACK's work; `b` is then to be filled again.
+template <class T>
+bool LeastSquares::solve_in_lanes(const Tensor& matrices, const Tensor& sides) const {
+    const int m = as_int(rows_of(matrices)), n = as_int(cols_of(matrices)), nrhs = as_int(cols_of(sides));
+    const int64_t count = infos.numel(), room = int64_t{m} * (n + nrhs) + int64_t{n} * n;
+    if ((driver != Driver::Gels && driver != Driver::Gelsy) || m < n || nrhs == 0 || !use_lanes<T>(count, m, room)) return false;
+    if constexpr (!is_complex_v<T>) {
+        const SmallBatch<T> from(matrices, batch_of(matrices)), given(sides, batch_of(matrices));
+        const T limit = driver == Driver::Gels ? T(0) : static_cast<T>(kSafely * std::max(rcond, 0.0));
+        const LeftOver left(count);
+        for_small_matrices<T>(count, 4.0 * m * n * (n + nrhs), room, [&](LaneRange<T> range) {
+            orthogonal_kernels<T>().least_squares(range, m, n, nrhs, from.matrices, given.matrices, lane_result<T>(b), limit, left.failed.data());
+        });
+        if (ranks.defined()) fill(ranks, n);
+        return left.repair([&](int64_t k) {
+            const auto number = [&](const Tensor& t) { return t.defined() ? taeda::alias(t, IntList{}, IntList{}, t.offset() + k) : t; };
+            LeastSquares one{column_major(from[k]), matrix_of(b, k), number(ranks), {}, number(infos), rcond, driver};
+            copy_into(one.b, given[k]);
+            one.run<T>();
+        });
+    }
+    return true;
 }
 
 Driver driver_named(const std::string& name) {
@@ -251,11 +329,14 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> _lstsq(const Tensor& a, const Tensor&
     if (has_values) job.values = empty(with_sizes(batch, last), real, a.device());
     Tensor solution = views::narrow(job.b, -2, 0, n);
     if (!a.is_meta()) {
-        job.a = column_major(a);
-        fill_zero(job.b);
-        copy_into(views::narrow(job.b, -2, 0, m), b);
         if (has_rank) fill_zero(job.ranks);
-        if (a.numel() != 0) visit_lapack(a.dtype(), "lstsq_cpu", [&]<class T>(Tag<T>) { job.run<T>(); });
+        visit_lapack(a.dtype(), "lstsq_cpu", [&]<class T>(Tag<T>) {
+            if (a.numel() != 0 && job.solve_in_lanes<T>(a, b)) return;
+            job.a = column_major(a);
+            fill_zero(job.b);
+            copy_into(views::narrow(job.b, -2, 0, m), b);
+            if (a.numel() != 0) job.run<T>();
+        });
         check_infos(job.infos, "torch.linalg.lstsq", [](int code) {
             return taeda::concat(
                 "The least squares solution could not be computed because the input matrix does not have full rank (error code: ", code, ").");

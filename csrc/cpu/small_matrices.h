@@ -2,6 +2,8 @@
 // for the threads.
 #pragma once
 
+#include <algorithm>
+
 #include "cpu/isa.h"
 #include "cpu/linalg.h"
 #include "cpu/linalg_lanes.h"
@@ -52,6 +54,12 @@ struct SmallBatch {
         matrices = {held.data<T>(), *step, held.strides()[n - 2], held.strides()[n - 1]};
     }
 
+    // One of the matrices as a tensor.
+    Tensor operator[](int64_t k) const {
+        const int64_t sizes[2] = {rows_of(held), cols_of(held)}, strides[2] = {matrices.row, matrices.col};
+        return taeda::alias(held, sizes, strides, held.offset() + k * matrices.step);
+    }
+
 private:
     static std::optional<int64_t> batch_step(const Tensor& t) {
         int64_t step = 0, inner = 0;  // 0: no dimension of more than one yet
@@ -76,6 +84,34 @@ template <class T>
 LaneMatrices<T> lane_result(const Tensor& t) {
     return {t.defined() ? t.data<T>() : nullptr, t.defined() ? rows_of(t) * cols_of(t) : 0, 1, t.defined() ? rows_of(t) : 0};
 }
+
+// Matrix k of what `empty_matrices` made, and row k of a contiguous tensor.
+inline Tensor matrix_of(const Tensor& t, int64_t k) {
+    const int64_t m = rows_of(t), n = cols_of(t), sizes[2] = {m, n}, strides[2] = {1, m};
+    return taeda::alias(t, sizes, strides, t.offset() + k * m * n);
+}
+inline Tensor row_of(const Tensor& t, int64_t k) {
+    const int64_t sizes[1] = {t.size(-1)}, strides[1] = {1};
+    return taeda::alias(t, sizes, strides, t.offset() + k * t.size(-1));
+}
+
+// Which matrices of a batch kernels have left to LAPACK.
+struct LeftOver {
+    Scratch<int> failed;
+    int64_t count;
+
+    explicit LeftOver(int64_t batch) : failed(batch), count(batch) {}
+    // f(k) for each of them, one after the other. False, and nothing done, where they are so many that LAPACK should have all.
+    template <class F>
+    bool repair(F&& f) const {
+        const int* codes = failed.data();
+        const int64_t n = count - std::count(codes, codes + count, 0);
+        if (n > 8 + count / 8) return false;
+        for (int64_t k = 0; n > 0 && k < count; ++k)
+            if (codes[k]) f(k);
+        return true;
+    }
+};
 
 // Calls f(LaneRange<T>) for pieces of a batch, in taeda's threads. `flops` is about what one matrix takes, `elements` its room.
 template <class T, class F>
