@@ -47,6 +47,38 @@ def test_absent_dtypes_can_be_compared_but_not_used():
         taeda.ones(2).chalf()
 
 
+@pytest.mark.parametrize("name", ["jit", "fx", "onnx"])
+def test_absent_modules_say_why(name):
+    module = getattr(taeda, name)
+    assert not hasattr(module, "something")
+    with pytest.raises(NotImplementedError, match=rf"taeda has no {name}\.something: ."):
+        module.something()
+
+
+def test_old_names_of_autograd():
+    assert taeda.autograd.kineto_available() is False
+    assert taeda.rand(2, generator=taeda.random.thread_safe_generator()).shape == (2,)
+
+    class Nested(taeda.autograd.NestedIOFunction):
+        pass
+
+    for call in (Nested, Nested.apply):
+        with pytest.raises(NotImplementedError, match="taeda has no Nested"):
+            call()
+
+
+def test_batch_norm_update_stats_moves_the_averages():
+    x = taeda.randn(4, 3, 5, dtype=taeda.float64)
+    a, mean, var = x.numpy(), taeda.zeros(3, dtype=taeda.float64), taeda.ones(3, dtype=taeda.float64)
+    found = taeda.batch_norm_update_stats(x, mean, var, 0.25)
+    numpy.testing.assert_allclose(found[0].numpy(), a.mean((0, 2)))
+    numpy.testing.assert_allclose(found[1].numpy(), a.var((0, 2)))
+    numpy.testing.assert_allclose(mean.numpy(), 0.25 * a.mean((0, 2)))
+    numpy.testing.assert_allclose(var.numpy(), 0.75 + 0.25 * a.var((0, 2), ddof=1))
+    with pytest.raises(RuntimeError, match="at least one element"):
+        taeda.batch_norm_update_stats(taeda.ones(0, 3), None, None, 0.1)
+
+
 def test_unknown_names_stay_unknown():
     assert not hasattr(taeda, "no_such_name") and not hasattr(taeda.ops.aten, "no_such_name")
     assert {"FloatTensor", "cond", "fft", "complex32"} <= set(dir(taeda))

@@ -11,8 +11,8 @@
 
 #include <algorithm>
 
+#include "autograd/view_parts.h"
 #include "cpu/copy.h"
-#include "tensor/views.h"
 
 namespace taeda {
 
@@ -46,33 +46,21 @@ Tensor forward_base(const AutogradRecord* record) {
 }
 
 Tensor view_like(const Tensor& whole, const Tensor& view, const Tensor& base) {
-    TAEDA_CHECK_KIND(NotImplemented, view.dtype() == base.dtype() && !view.is_wrapped(),
-                     "taeda cannot follow a write into this view of another dtype, or inside vmap, in forward mode; take the view after the write");
     return call_one("_as_strided",
                     {whole, view.sizes(), view.strides(), box(view.offset() - base.offset() + whole.offset()), whole.strides(), box(whole.offset())});
 }
 
 // A copy of the base's tangent that is laid out as the base is, so that geometries of its views apply to it.
 Tensor laid_out_as(const Tensor& tangent, const Tensor& base) {
-    TAEDA_CHECK_KIND(NotImplemented, !base.is_wrapped(), "taeda cannot write into a view inside vmap in forward mode; use the out-of-place form");
     Tensor whole = empty_strided(base.sizes(), base.strides(), base.dtype(), base.device());
     call_one("copy_", {whole, tangent, box(false)});
     return whole;
 }
 
-// Where the elements of a view lie in its base, counted in the base's own order.
-Tensor places_in(const Tensor& view, const Tensor& base) {
-    TAEDA_CHECK_KIND(NotImplemented, !base.is_wrapped() && view.dtype() == base.dtype(),
-                     "taeda cannot write into a view inside vmap, or of another dtype, in forward mode; use the out-of-place form");
-    Tensor numbers = empty({std::initializer_list<int64_t>{base.numel()}}, DType::Int64);
-    for (int64_t k = 0; k < base.numel(); ++k) numbers.data<int64_t>()[k] = k;
-    Tensor laid_out = empty_strided(base.sizes(), base.strides(), DType::Int64);
-    cpu::copy_into(laid_out, alias(numbers, base.sizes(), contiguous_strides(base.sizes()), 0));
-    Tensor part = cpu::contiguous(views::as_strided(laid_out, view.sizes(), view.strides(), view.offset() - base.offset()));
-    return alias(part, {std::initializer_list<int64_t>{part.numel()}}, {std::initializer_list<int64_t>{1}}, part.offset());
+void check_same_dtype(const Tensor& view, const Tensor& base) {
+    TAEDA_CHECK_KIND(NotImplemented, view.dtype() == base.dtype(),
+                     "taeda cannot follow a write into a view of another dtype in forward mode; use the out-of-place form");
 }
-
-Tensor flat(const Tensor& t) { return call_one("reshape", {t, Shape{-1}}); }
 
 Tensor zero_tangent(const Tensor& t) { return cpu::zeros(t.sizes(), t.dtype(), t.visible_device()); }
 
@@ -104,9 +92,9 @@ void write_tangent(const Tensor& t, uint64_t level, Tensor value) {
     if (base.defined()) {
         Tensor whole = tangent_of(base, level);
         if (!whole.defined()) whole = zero_tangent(base);
-        if (whole.is_wrapped() || value.is_wrapped()) {  // a batch of tangents of one tensor: there is no memory to view
-            whole = call_one("scatter", {flat(whole), box(int64_t{0}), places_in(t, base), flat(value)});
-            whole = call_one("reshape", {whole, base.sizes()});
+        check_same_dtype(t, base);
+        if (base.is_wrapped() || whole.is_wrapped() || value.is_wrapped()) {  // there is no memory to view
+            whole = ViewPart::of(base, t).replaced_in(whole, value);
         } else {
             whole = laid_out_as(whole, base);
             call_one("copy_", {view_like(whole, t, base), value, box(false)});
@@ -168,10 +156,30 @@ void call_geometry(const Op& op, Value* arguments, Value* results) {
     for (size_t k = 0; k < levels.size(); ++k) set_tangent(self, levels[k], tangents[k]);
 }
 
-// Computed as a new tensor, and copied over with its tangents.
+// Whether reverse mode follows one of these tensors, or a tangent of one.
+bool may_be_recorded(const Op& op, const Value* arguments) {
+    if (!grad_mode().enabled) return false;
+    bool found = false;
+    auto visit = [&](const Tensor& t) {
+        if (!t.defined() || found) return;
+        found = requires_grad(t);
+        each_level(t, [&](uint64_t level) {
+            const Tensor tangent = tangent_of(t, level);
+            found = found || (tangent.defined() && requires_grad(tangent));
+        });
+    };
+    for (size_t k = 0; k < op.arguments.size(); ++k) {
+        if (const auto* t = std::get_if<Tensor>(&arguments[k])) visit(*t);
+        else if (const auto* list = std::get_if<TensorList>(&arguments[k])) std::ranges::for_each(*list, visit);
+    }
+    return found;
+}
+
+// Computed as a new tensor, and copied over with its tangents. What is recorded keeps a copy of what was there.
 void call_write(const Op& op, Value* arguments, Value* results) {
     Tensor self = unbox_tensor(arguments[0]);
     if (op.is_view) return call_geometry(op, arguments, results);
+    if (may_be_recorded(op, arguments)) arguments[0] = call_one("clone", {self});
     Value computed[1];
     call(op, arguments, computed);
     const Tensor& made = unbox_tensor(computed[0]);
@@ -288,9 +296,9 @@ Tensor tangent_of(const Tensor& t, uint64_t level) {
     if (!whole.defined()) return own ? own->value : Tensor();
     LevelGuard guard(level);
     Tensor part;
-    if (whole.is_wrapped()) {
-        part = call_one("index_select", {flat(whole), box(int64_t{0}), places_in(t, base)});
-        part = call_one("reshape", {part, t.sizes()});
+    check_same_dtype(t, base);
+    if (base.is_wrapped() || whole.is_wrapped()) {
+        part = ViewPart::of(base, t).taken_from(whole);
     } else {
         if (whole.strides() != base.strides()) {
             whole = laid_out_as(whole, base);

@@ -10,7 +10,7 @@ thread_local std::unique_ptr<PackedTensor> (*t_pack_saved)(const Tensor& t) __at
 
 namespace {
 
-// Across all threads, under the host's lock: the engine's order depends on it.
+// Across all threads, under the host's lock: the engine's order depends on it. Even; odd numbers are for nodes that are put in later.
 uint64_t g_sequence = 0;
 uint64_t g_hook_id = 0;
 
@@ -19,7 +19,7 @@ uint64_t g_hook_id = 0;
 uint64_t last_sequence() { return g_sequence; }
 uint64_t next_hook_id() { return ++g_hook_id; }
 
-Node::Node(size_t n_edges) : edges(n_edges), sequence(++g_sequence) {
+Node::Node(size_t n_edges) : edges(n_edges), sequence(g_sequence += 2) {
     if (g_host_source.current) line = g_host_source.current();
     if (const Node* parent = grad_mode().running) [[unlikely]] {
         NodeExtra& rare = need_extra();

@@ -1,5 +1,7 @@
 #include "autograd/record.h"
 
+#include <algorithm>
+
 #include "autograd/forward.h"
 #include "autograd/op_node.h"
 
@@ -21,10 +23,11 @@ void renew_view(const Tensor& t) {
     const Tensor& base = record.view->base;
     record.view->version = t.version();
     if (!requires_grad(base) || record.view->origin == ViewOrigin::OtherDtype) return;
-    TAEDA_CHECK_KIND(NotImplemented, !t.is_wrapped(),
-                     "taeda cannot follow a write into the base of this view inside vmap; take the view after the write");
     GradModeGuard guard(true);
     record.grad_fn = make_as_strided_node(base, t);
+    // It may be made while a node that takes it is, and must be older than that one: Note [Order of a run].
+    const Ptr<Node> of = grad_fn(base);
+    record.grad_fn->sequence = of ? of->sequence + 1 : 1;
     record.output_index = 0;
     t.impl()->requires_grad = true;
 }
@@ -180,25 +183,44 @@ bool wants(const Op& op, const Value* arguments) {
     return found;
 }
 
+// Other views of what has been written, among the inputs, have been followed to what was there before: they are out of date now.
+void expire_inputs(const Op& op, const Value* arguments, const Tensor& written) {
+    auto expire = [&](const Tensor& t) {
+        AutogradRecord* own = t.defined() && !t.is_same(written) ? t.impl()->autograd : nullptr;
+        if (own && own->view && t.storage() == written.storage()) own->view->version = t.version() - 1;
+    };
+    for (size_t k = 0; k < op.arguments.size(); ++k) {
+        if (const auto* t = std::get_if<Tensor>(&arguments[k])) expire(*t);
+        else if (const auto* list = std::get_if<TensorList>(&arguments[k])) std::ranges::for_each(*list, expire);
+    }
+}
+
+void record_write(const Op& op, const Value* arguments, const Tensor& written, const Ptr<Node>& node) {
+    node->is_write = true;
+    rebase_history(written, node);
+    expire_inputs(op, arguments, written);
+}
+
 void record(const Op& op, const Value* arguments, Value* results, bool in_place) {
     if (op.pointwise) {
         const Tensor& out = unbox_tensor(results[0]);
         if (!is_inexact(out.dtype())) return;  // a comparison, say
         auto node = Ptr<Node>::adopt(new PointwiseNode(op, arguments, out));
-        node->is_write = in_place;
-        in_place ? rebase_history(out, node) : set_history(out, node, 0);
+        in_place ? record_write(op, arguments, out, node) : set_history(out, node, 0);
         return;
     }
     const auto* first = std::get_if<Tensor>(&results[0]);
     const auto* self = std::get_if<Tensor>(&arguments[0]);
     if (!in_place && first && self && first->is_same(*self)) return;  // contiguous() of a contiguous tensor
     auto node = Ptr<Node>::adopt(new OpNode(op, arguments, results));
-    node->is_write = in_place;
     uint32_t index = 0;
     for (size_t k = 0; k < op.result_names.size(); ++k) {
         bool differentiable = op.differentiable_results >> k & 1;
         if (const auto* t = std::get_if<Tensor>(&results[k])) {
-            if (differentiable && t->defined() && is_inexact(t->dtype())) in_place&& k == 0 ? rebase_history(*t, node) : set_history(*t, node, index);
+            if (differentiable && t->defined() && is_inexact(t->dtype())) {
+                if (in_place && k == 0) record_write(op, arguments, *t, node);
+                else set_history(*t, node, index);
+            }
             ++index;
         } else if (const auto* list = std::get_if<TensorList>(&results[k])) {
             for (const Tensor& t : *list) {

@@ -65,7 +65,7 @@ struct Survey {
                     (is_float ? has_float : has_int) = true;
                     Scalar number;
                     parse_scalar(item, number);
-                    add_dtype(number.dtype());
+                    add_dtype(own_dtype(number));
                 }
                 continue;
             }
@@ -79,8 +79,10 @@ private:
         return PyFloat_Check(object) || PyLong_Check(object) || PyComplex_Check(object) ||
                (PyObject_HasAttrString(object, "dtype") && !PySequence_Check(object));
     }
+    // A whole number is taken for int64, also where it is too large: only a dtype that is asked for can be uint64.
+    static DType own_dtype(const Scalar& number) { return number.dtype() == DType::UInt64 ? DType::Int64 : number.dtype(); }
     static DType number_dtype(PyObject* object, const Scalar& number) {
-        if (PyFloat_CheckExact(object) || PyLong_CheckExact(object) || PyBool_Check(object) || PyComplex_CheckExact(object)) return number.dtype();
+        if (PyFloat_CheckExact(object) || PyLong_CheckExact(object) || PyBool_Check(object) || PyComplex_CheckExact(object)) return own_dtype(number);
         // A NumPy scalar keeps its own dtype.
         if (PyObject_HasAttrString(object, "__array_interface__")) return from_buffer_object(object).dtype();
         return number.dtype();
@@ -107,6 +109,7 @@ void store_number(PyObject* object, DType dtype, char* to) {
     if (!parse_scalar(object, number)) fail(ErrorKind::Type, "must be real number, not ", Py_TYPE(object)->tp_name);
     if (number.is_complex() && !is_complex(dtype))
         fail(ErrorKind::Runtime, "value cannot be converted to type ", scalar_type_name(dtype), " without overflow");
+    if (dtype == DType::Int64 && number.dtype() == DType::UInt64) fail(ErrorKind::Value, "Overflow when unpacking long long");
     if (is_integral(dtype, false) && number.is_integral() && !number.is_bool()) {
         int64_t value = number.to_int();
         visit_dtype(dtype, [&]<class T>(Tag<T>) {

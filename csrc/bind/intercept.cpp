@@ -74,6 +74,18 @@ void intercept(const Op& op, const Value* arguments, std::span<const Tensor> out
     }
 }
 
+// The geometry of one sample among those along dimension `dim` of `all`: that of its memory, so that strides and views of samples
+// are what they would be without a batch.
+void take_sample_geometry(TensorImpl& impl, const Tensor& all, int64_t dim) {
+    Shape sizes, strides;
+    for (int64_t d = 0; d < all.dim(); ++d) {
+        if (d == dim) continue;
+        sizes.push_back(all.sizes()[static_cast<size_t>(d)]);
+        strides.push_back(all.strides()[static_cast<size_t>(d)]);
+    }
+    set_geometry(impl, sizes, strides, all.offset());
+}
+
 // What the rules need to know of an operation, once.
 nb::dict describe(const Op& op) {
     nb::dict d;
@@ -121,6 +133,17 @@ void init_intercept(nb::module_& m) {
             return nb::steal(wrap(taeda::wrapped(wrapper.release().ptr(), shape, t, base.is_none() ? Tensor() : tensor_of(base.ptr()))));
         },
         nb::arg("wrapper"), nb::arg("sizes"), nb::arg("dtype"), nb::arg("base") = nb::none());
+    // One sample of `all`. It shares the storage of `base`, a sample of `base_all`, where the samples share memory.
+    m.def(
+        "_wrap_sample",
+        [](nb::object wrapper, nb::handle all, int64_t dim, nb::handle base, nb::handle base_all) {
+            Tensor value = tensor_of(all.ptr()), of;
+            if (!base.is_none() && tensor_of(base_all.ptr()).storage() == value.storage()) of = tensor_of(base.ptr());
+            Tensor made = taeda::wrapped(wrapper.release().ptr(), Shape{}, value.dtype(), of);
+            take_sample_geometry(*made.impl(), value, dim);
+            return nb::steal(wrap(made));
+        },
+        nb::arg("wrapper"), nb::arg("all"), nb::arg("dim"), nb::arg("base") = nb::none(), nb::arg("base_all") = nb::none());
     m.def("_wrapper_of", [](nb::handle t) -> nb::object {
         void* wrapper = is_tensor(t.ptr()) ? reinterpret_cast<PyTensor*>(t.ptr())->impl->wrapper : nullptr;
         return wrapper ? nb::borrow(static_cast<PyObject*>(wrapper)) : nb::none();
@@ -133,6 +156,13 @@ void init_intercept(nb::module_& m) {
         for (nb::handle size : sizes) shape.push_back(nb::cast<int64_t>(size));
         void* old = std::exchange(impl->wrapper, wrapper.release().ptr());
         set_geometry(*impl, shape, contiguous_strides(shape), 0);
+        release_wrapper(old);
+    });
+    m.def("_rewrap_sample", [](nb::handle object, nb::object wrapper, nb::handle all, int64_t dim) {
+        TensorImpl* impl = reinterpret_cast<PyTensor*>(object.ptr())->impl;
+        void* old = std::exchange(impl->wrapper, wrapper.release().ptr());
+        TAEDA_CHECK(old, "_rewrap_sample(): not a wrapped tensor");
+        take_sample_geometry(*impl, tensor_of(all.ptr()), dim);
         release_wrapper(old);
     });
     m.def("_intercept_random", [](int change) { t_intercept_random += change; });

@@ -2,6 +2,8 @@
 #include "base/parallel.h"
 #include "cpu/copy.h"
 #include "cpu/indexing.h"
+#include "cpu/pointwise.h"
+#include "pointwise_rows.h"
 #include "tensor/loop_plan.h"
 #include "tensor/views.h"
 
@@ -84,6 +86,20 @@ void write_position(int64_t* row, int64_t flat, IntList sizes) {
     }
 }
 
+// The value's own dtype plays no part: it counts as the number that it holds.
+Tensor fill_under(const Tensor& input, const Tensor& mask, const Tensor& value, const Tensor& out, bool in_place) {
+    TAEDA_CHECK(value.dim() == 0, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", value.dim(), " dimension(s).");
+    const Scalar number = value.is_meta() ? Scalar(0) : item(value);
+    std::array<Operand, 2> operands;
+    operands[0].tensor = &input;
+    operands[1].tensor = &mask;
+    Attributes attributes{};
+    attributes.complex[0] = number.to_complex();
+    attributes.real[0] = number.to_double();
+    attributes.integer[0] = number.to_int();
+    return run_pointwise(pointwise_op(row::masked_fill).forward, operands, attributes, out, in_place);
+}
+
 Tensor bool_mask(const char* name, const Tensor& mask) {
     TAEDA_CHECK(mask.dtype() == DType::Bool || mask.dtype() == DType::UInt8, name, ": expected BoolTensor for mask, but got ",
                 scalar_type_name(mask.dtype()));
@@ -91,6 +107,9 @@ Tensor bool_mask(const char* name, const Tensor& mask) {
 }
 
 }  // namespace
+
+Tensor masked_fill_tensor(const Tensor& input, const Tensor& mask, const Tensor& value) { return fill_under(input, mask, value, Tensor(), false); }
+Tensor masked_fill_tensor_(const Tensor& self, const Tensor& mask, const Tensor& value) { return fill_under(self, mask, value, self, true); }
 
 Tensor nonzero(const Tensor& input) {
     TAEDA_CHECK_KIND(NotImplemented, !input.is_meta(), "nonzero: a meta tensor has no values, so that the result has no shape");

@@ -88,15 +88,7 @@ void check_where(std::span<const Operand> operands, const Attributes&) {
 
 void check_masked_fill(std::span<const Operand> operands, const Attributes& attributes) {
     check_mask(operands[1], "masked_fill_ only supports boolean masks, but got mask with dtype ");
-    if (operands.size() < 3) {
-        check_number_fits(dtype_of(operands[0]), attributes);
-        return;
-    }
-    TAEDA_CHECK(is_complex(dtype_of(operands[0])) || !is_complex(dtype_of(operands[2])), "value cannot be converted to type ",
-                dtype_name(dtype_of(operands[0])), " without overflow: it is complex");
-    if (!operands[2].tensor) return;
-    TAEDA_CHECK(operands[2].tensor->dim() == 0, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ",
-                operands[2].tensor->dim(), " dimension(s).");
+    check_number_fits(dtype_of(operands[0]), attributes);
 }
 
 void check_celu(std::span<const Operand>, const Attributes& attributes) {

@@ -11,8 +11,16 @@ namespace taeda::cpu {
 namespace {
 
 void require_kernel(Reduction kind, DType as, const char* name) {
-    TAEDA_CHECK_KIND(NotImplemented, has_reduction(kind, as) && as != DType::UInt64, "\"", name, "\" not implemented for '", scalar_type_name(as),
-                     "'");
+    TAEDA_CHECK_KIND(NotImplemented, has_reduction(kind, as), "\"", name, "\" not implemented for '", scalar_type_name(as), "'");
+}
+
+// uint64 as int64 in the same order, and back: the kernels compare as int64.
+Tensor with_top_bit_flipped(const Tensor& t) {
+    const DType other = t.dtype() == DType::UInt64 ? DType::Int64 : DType::UInt64;
+    if (t.is_meta()) return empty(t.sizes(), other, t.device());
+    Tensor flipped = clone(views::view_dtype(t, DType::Int64), MemoryFormat::Contiguous);
+    for (int64_t* p = flipped.data<int64_t>(); p != flipped.data<int64_t>() + flipped.numel(); ++p) *p ^= std::numeric_limits<int64_t>::min();
+    return views::view_dtype(flipped, other);
 }
 
 Tensor reduce(Reduction kind, const Tensor& input, DType as, DimMask mask, bool keepdim, DType out_dtype, double p = 1) {
@@ -49,6 +57,7 @@ void require_elements(const char* name, const Tensor& input, DimMask mask, bool 
 }
 
 Tensor extreme(const char* name, const char* kernel, Reduction kind, const Tensor& input, IntList dim, bool keepdim) {
+    if (input.dtype() == DType::UInt64) return with_top_bit_flipped(extreme(name, kernel, kind, with_top_bit_flipped(input), dim, keepdim));
     DimMask mask = dim_mask_or_all(dim, input.dim());
     require_elements(name, input, mask, !dim.empty());
     require_kernel(kind, input.dtype(), kernel);
@@ -56,6 +65,10 @@ Tensor extreme(const char* name, const char* kernel, Reduction kind, const Tenso
 }
 
 std::tuple<Tensor, Tensor> extreme_along(const char* name, Reduction kind, const Tensor& input, int64_t dim, bool keepdim) {
+    if (input.dtype() == DType::UInt64) {
+        auto [values, indices] = extreme_along(name, kind, with_top_bit_flipped(input), dim, keepdim);
+        return {with_top_bit_flipped(values), indices};
+    }
     DimMask mask = dim_mask(Shape{dim}, input.dim());
     require_elements(name, input, mask, true);
     const DType as = input.dtype() == DType::Bool ? DType::UInt8 : input.dtype();
@@ -68,6 +81,7 @@ std::tuple<Tensor, Tensor> extreme_along(const char* name, Reduction kind, const
 }
 
 Tensor arg_extreme(const char* name, Reduction kind, const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
+    if (input.dtype() == DType::UInt64) return arg_extreme(name, kind, with_top_bit_flipped(input), dim, keepdim);
     TAEDA_CHECK(!is_bool(input.dtype()), name, "(): does not support bool input");
     require_kernel(kind, input.dtype(), name);
     DimMask mask = mask_of(input, dim);
@@ -193,6 +207,10 @@ Tensor max_other(const Tensor& input, const Tensor& other) { return elementwise(
 Tensor min_other(const Tensor& input, const Tensor& other) { return elementwise(row::minimum, input, other); }
 
 std::tuple<Tensor, Tensor> aminmax(const Tensor& input, std::optional<IntList> dim, bool keepdim) {
+    if (input.dtype() == DType::UInt64) {
+        auto [low, high] = aminmax(with_top_bit_flipped(input), dim, keepdim);
+        return {with_top_bit_flipped(low), with_top_bit_flipped(high)};
+    }
     DimMask mask = dim_mask_or_all(dim, input.dim());
     if (!dim) TAEDA_CHECK(input.numel() > 0, "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.");
     require_elements("aminmax", input, mask, dim.has_value());

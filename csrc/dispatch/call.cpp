@@ -137,8 +137,6 @@ void call_intercepted(const Op& op, Value* arguments, CallForm form, Value* resu
     }
     Tensor self = unbox_tensor(arguments[0]);
     g_recorder.check_inplace(op, arguments, wanted);
-    TAEDA_CHECK_KIND(NotImplemented, !wanted || !g_recorder.is_view(self), op.name,
-                     "_: taeda cannot record a write into a view inside vmap; write into the whole tensor, or use the out-of-place form");
     bool saves_self = wanted && (op.pointwise ? (op.pointwise->saves_inputs & 1) != 0 : (op.saved_arguments & 1) != 0);
     Tensor copy;
     if (saves_self && !self.is_wrapped()) {

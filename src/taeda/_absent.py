@@ -6,9 +6,10 @@ cannot have it.
 
 from __future__ import annotations
 
+import types
 from typing import Any, NoReturn
 
-from taeda.ops.absent import ABSENT, DTYPE, OTHER_NAMES
+from taeda.ops.absent import ABSENT, DTYPE, MODULES, OTHER_NAMES
 
 __all__ = ["AbsentDType", "find", "names"]
 
@@ -30,6 +31,20 @@ class AbsentDType:
 
 def _message(name: str) -> str:
     return f"taeda has no {name}: {_REASONS[name]}"
+
+
+class _NoSuchName(NotImplementedError, AttributeError):
+    """A name of an absent module: for ``hasattr`` it is not there."""
+
+
+class _AbsentModule(types.ModuleType):
+    """A module of which only the name is there."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        module = self.__name__.removeprefix("taeda.")
+        raise _NoSuchName(f"taeda has no {module}.{name}: {MODULES[module]}")
 
 
 class _Absent(type):
@@ -56,6 +71,8 @@ def _function(name: str) -> Any:
 
 def find(name: str) -> Any:
     """Return what stands for an absent name; KeyError where the name is not PyTorch's."""
+    if name in MODULES:
+        return _AbsentModule(f"taeda.{name}", f"Not there: {MODULES[name]}.")
     why = _REASONS[name]
     if why == DTYPE:
         name = OTHER_NAMES.get(name, name)
@@ -67,7 +84,7 @@ def find(name: str) -> Any:
 
 def names() -> set[str]:
     """Return all names of the table."""
-    return set(_REASONS)
+    return {*_REASONS, *MODULES}
 
 
 _dtypes: dict[str, AbsentDType] = {}

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from taeda import _C
 from taeda._C import Generator, Tensor, default_generator
 
-__all__ = ["default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+__all__ = [
+    "default_generator",
+    "fork_rng",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "seed",
+    "set_rng_state",
+    "thread_safe_generator",
+]
 
 
 def manual_seed(seed: int) -> Generator:
@@ -57,3 +66,11 @@ def fork_rng(
         yield
     finally:
         _C.default_generator.set_state(state)
+
+
+def thread_safe_generator() -> Generator | None:
+    """Return the generator of this thread if it is one of a data loader's, else None, which stands for the default generator.
+
+    A ``DataLoader`` has processes and no threads, and each has a default generator of its own: it is always None.
+    """
+    return None

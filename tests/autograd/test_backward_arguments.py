@@ -52,6 +52,21 @@ def test_unused_inputs(x):
 def test_batched_gradients(x):
     (jacobian,) = grad(x * x, x, taeda.tensor([[1.0, 0.0], [0.0, 1.0]]), is_grads_batched=True)
     assert jacobian.tolist() == [[2, 0], [0, 4]]
+    y = taeda.ones(3, requires_grad=True)
+    rows = grad((x * x, x.sum()), [x, y], (taeda.ones(5, 2), taeda.zeros(5)), is_grads_batched=True, allow_unused=True)
+    assert rows[0].tolist() == [[2, 4]] * 5 and rows[1] is None
+    assert not rows[0].requires_grad
+    (kept,) = grad(x**3, x, taeda.ones(2, 2), is_grads_batched=True, create_graph=True)
+    assert grad(kept.sum(), x)[0].tolist() == [12, 24]
+    assert grad(x * x, x, taeda.ones(0, 2), is_grads_batched=True)[0].shape == (0, 2)
+
+
+def test_batched_gradients_run_the_graph_once(x):
+    calls = []
+    y = x * 2
+    y.register_hook(lambda g: calls.append(tuple(g.shape)))
+    grad(y.exp(), x, taeda.ones(7, 2), is_grads_batched=True)
+    assert calls == [(2,)]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +116,12 @@ def test_batched_gradients(x):
             lambda x: grad(x * x, x, taeda.ones(3, 3), is_grads_batched=True),
             RuntimeError,
             "If `is_grads_batched=True`, we interpret the first dimension",
+        ),
+        (lambda x: grad(x.sum(), x, is_grads_batched=True), ValueError, "Tensor of dimensionality 0"),
+        (
+            lambda x: grad((x, x.sum()), x, (taeda.ones(3, 2), taeda.ones(2)), is_grads_batched=True),
+            ValueError,
+            r"same size in the mapped dimension, got sizes \[3, 2\]",
         ),
     ],
 )

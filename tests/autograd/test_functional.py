@@ -1,5 +1,7 @@
 """taeda.autograd.functional against derivatives worked out by hand."""
 
+import warnings
+
 import pytest
 
 import taeda
@@ -38,6 +40,75 @@ def test_jacobian():
     assert jacobian(lambda a: a.reshape(2, 1) * a, A).shape == (2, 2, 2)
     for options in ({"vectorize": True}, {"strategy": "forward-mode", "vectorize": True}):
         assert_close(jacobian(pair, (A, B), **options), blocks)
+
+
+def written(a):
+    y = a.clone()
+    y[0] = 0
+    y[1:] *= a[:-1]
+    return y
+
+
+class Square(taeda.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * ctx.saved_tensors[0] * g
+
+
+FUNCTIONS = {
+    "pointwise": lambda a: a.exp() * a,
+    "writes": written,
+    "custom": Square.apply,
+    "product": lambda a: a.reshape(2, 2) @ a.reshape(2, 2),
+    "indices": lambda a: a[taeda.tensor([0, 0, 2])] ** 2,
+    "a mask": lambda a: a[a > 0] ** 2,
+    "strides": lambda a: a.as_strided([2, 3], [1, 1]) ** 3,
+    "distances": lambda a: taeda.pdist(a.reshape(2, 2)),
+    "a transform": lambda a: taeda.fft.rfft(a).real.sin(),
+    "several": lambda a: (a * a, taeda.zeros(2, dtype=a.dtype), a[1:].sum(), a[:0]),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_all_rows_and_columns_at_once(name):
+    function, x = FUNCTIONS[name], taeda.tensor([0.3, -1.2, 0.7, 2.0], dtype=taeda.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no operation of these is done row by row
+        want = jacobian(function, x)
+        assert_close(jacobian(function, x, vectorize=True), want)
+        if name != "custom":
+            assert_close(jacobian(function, x, strategy="forward-mode", vectorize=True), want)
+            assert_close(jacobian(function, x, strategy="forward-mode"), want)
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0)])
+@pytest.mark.parametrize("strategy", ["reverse-mode", "forward-mode"])
+def test_inputs_without_elements_have_columns_without_elements(shape, strategy):
+    x = taeda.ones(shape)
+    assert jacobian(lambda a: a.exp(), x, vectorize=True, strategy=strategy).shape == (*shape, *shape)
+    assert jacobian(lambda a, b: b * 2, (x, A), vectorize=True, strategy=strategy)[0].shape == (2, *shape)
+
+
+@pytest.mark.parametrize("strategy", ["reverse-mode", "forward-mode"])
+def test_hessian_at_once(strategy):
+    def function(a, b):
+        return (written(a) * b.exp()).sum() + (a**3).sum()
+
+    inputs = (taeda.randn(3, dtype=taeda.float64), taeda.randn(3, dtype=taeda.float64))
+    want = hessian(function, inputs)
+    assert_close(hessian(function, inputs, vectorize=True, outer_jacobian_strategy=strategy), want)
+
+
+def test_vectorized_results_can_be_differentiated():
+    a = A.clone().requires_grad_()
+    result = jacobian(lambda value: value**3, a, create_graph=True, vectorize=True)
+    assert_close(taeda.autograd.grad(result.sum(), a)[0], 6 * A)
+    assert not jacobian(lambda value: value**3, a, vectorize=True).requires_grad
 
 
 def test_hessian():
@@ -94,6 +165,13 @@ def test_strict_second_derivatives(function):
         (lambda: vjp(pair, [A, 2], A), TypeError, "must be either a Tensor or a tuple of Tensors"),
         (lambda: jacobian(lambda a: 3, A), TypeError, "outputs of the user-provided function"),
         (lambda: jacobian(lambda a: a, A, strategy="other"), AssertionError, "Expected strategy"),
+        (lambda: jacobian(lambda a: a, A, strict=True, vectorize=True), RuntimeError, "are not supported together"),
+        (lambda: jacobian(lambda a, b: a, (A, B), strict=True), RuntimeError, "Output 0 .* independent of input 1"),
+        (
+            lambda: jacobian(lambda a: a * taeda.rand(2), A, strategy="forward-mode", vectorize=True),
+            RuntimeError,
+            "random operation",
+        ),
         (lambda: hessian(lambda a: a * a, A), RuntimeError, "should contain a single element"),
         (lambda: hvp(lambda a: ((a * a).sum(),), A, A), RuntimeError, "should return a single Tensor"),
     ],

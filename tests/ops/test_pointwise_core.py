@@ -38,17 +38,10 @@ def tensors(row, values, dtype):
     return made
 
 
-def operand_values(row, dtype=np.float64):
-    values = row_values(row, dtype)
-    if row.key == "masked_fill.tensor":
-        values["value"] = np.array(0.25, dtype=dtype)
-    return values
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
 @pytest.mark.parametrize("row", FLOAT_ROWS, ids=lambda row: row.key)
 def test_loops_agree_with_numpy(row, dtype):
-    values = operand_values(row, dtype)
+    values = row_values(row, dtype)
     # Enough elements for whole vectors and a rest, so that the vectorised body and its tail are both met.
     long = {name: np.tile(value, 11) if value.ndim else value for name, value in values.items()}
     exact = {name: value.astype(np.float64) if value.dtype != bool else value for name, value in long.items()}
@@ -65,7 +58,7 @@ def differentiable_rows():
 @pytest.mark.parametrize("row", differentiable_rows(), ids=lambda row: row.key)
 def test_gradients_of_both_orders(row):
     """The loops of the gradients, and their recorded form: gradients of gradients."""
-    operands = tensors(row, operand_values(row), taeda.float64)
+    operands = tensors(row, row_values(row), taeda.float64)
     for name, operand in zip(row.pointwise.inputs, operands, strict=True):
         if row.pointwise.gradients[name].kind != "none":
             operand.requires_grad_()
@@ -259,3 +252,33 @@ def test_a_mask_keeps_the_tensors_dtype():
     half = taeda.ones(2, dtype=taeda.float16).masked_fill(taeda.tensor([True, False]), -math.inf)
     assert half.dtype == taeda.float16
     assert half.tolist() == [-math.inf, 1.0]
+
+
+@pytest.mark.parametrize("dtype", [taeda.int64, taeda.float32, taeda.bool, taeda.uint8], ids=str)
+@pytest.mark.parametrize("value", [1.75, True, 2 + 0j, taeda.tensor(2.5, dtype=taeda.float64)], ids=str)
+def test_a_tensor_fills_as_the_number_that_it_holds(dtype, value):
+    value = value if isinstance(value, taeda.Tensor) else taeda.tensor(value)
+    x, mask = taeda.tensor([0, 1, 1]).to(dtype), taeda.tensor([True, False, True])
+    want = [
+        taeda.tensor(value.item().real).to(dtype).item(),
+        x[1].item(),
+        taeda.tensor(value.item().real).to(dtype).item(),
+    ]
+    assert x.masked_fill(mask, value).tolist() == want
+    assert x.masked_fill(mask, value).dtype == dtype
+    assert x.clone().masked_fill_(mask, value).tolist() == want
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [(taeda.int64, math.nan), (taeda.uint8, 300), (taeda.float32, 1j), (taeda.int8, -1e9)], ids=str
+)
+def test_a_tensor_whose_number_does_not_fit_does_not_fill(dtype, value):
+    with pytest.raises(RuntimeError, match="value cannot be converted to type"):
+        taeda.ones(2, dtype=dtype).masked_fill(taeda.tensor([True, False]), taeda.tensor(value))
+
+
+def test_gradient_of_a_filling_value_of_another_dtype():
+    x = taeda.ones(2, requires_grad=True)
+    value = taeda.tensor(3.0, dtype=taeda.float64, requires_grad=True)
+    found = taeda.autograd.grad(x.masked_fill(taeda.tensor([True, False]), value).sum(), (x, value))
+    assert found[0].tolist() == [0, 1] and found[1].item() == 1 and found[1].dtype == taeda.float64

@@ -131,8 +131,6 @@ def sample(row, dtype: taeda.dtype, requires_grad: bool = False):
         name: taeda.full((2, 3), 0.5).to(dtype).requires_grad_(requires_grad) for name in definition.inputs
     }
     values |= {name: taeda.ones(2, 3, dtype=taeda.bool) for name in definition.conditions}
-    if "value" in definition.inputs:
-        values["value"] = taeda.full((), 0.5).to(dtype)  # masked_fill's, which has to be a single number
     for argument in row.schema.arguments:
         if argument.name not in values and argument.default is None:
             values[argument.name] = {"int": 1, "bool": True, "str": "none"}.get(argument.base, 0.5)

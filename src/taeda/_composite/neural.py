@@ -284,6 +284,34 @@ def _upsample_bilinear2d_aa(
 
 
 @public("torch")
+def batch_norm_update_stats(input: Any, running_mean: Any, running_var: Any, momentum: float) -> tuple[Any, Any]:
+    """Return the mean and the variance (not corrected) of each channel of ``input``, and move the running averages towards them.
+
+    Args:
+        input: (N, C, ...).
+        running_mean: (C,), written in place; or None.
+        running_var: (C,), written in place with the corrected variance (Bessel); or None.
+        momentum: how far the running averages move, from 0 to 1.
+    """
+    if input.ndim < 2:
+        raise IndexError(f"Dimension out of range (expected to be in range of [-1, {input.ndim - 1}], but got 1)")
+    if input.numel() == 0:
+        raise RuntimeError(f"input tensor must have at least one element, but got input_sizes = {list(input.shape)}")
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f'"batch_norm_update_stats_cpu" not implemented for {input.dtype}')
+    dims = [dim for dim in range(input.ndim) if dim != 1]
+    wide = input if running_mean is None else input.to(running_mean.dtype)
+    var, mean = taeda.var_mean(wide, dims, correction=0)
+    n = input.numel() // input.shape[1]
+    with taeda.no_grad():
+        if running_mean is not None:
+            running_mean.lerp_(mean, momentum)
+        if running_var is not None:
+            running_var.lerp_(var * n / (n - 1) if n > 1 else var * float("nan"), momentum)
+    return mean, var
+
+
+@public("torch")
 def _safe_softmax(input: Any, dim: int, dtype: Any = None) -> Any:
     """``softmax`` that gives zeros, not NaN, where everything is -inf."""
     nothing = (input == float("-inf")).all(dim, keepdim=True)

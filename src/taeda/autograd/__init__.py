@@ -23,6 +23,7 @@ from taeda.autograd.gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
+    "NestedIOFunction",
     "backward",
     "detect_anomaly",
     "enable_grad",
@@ -36,6 +37,7 @@ __all__ = [
     "graph",
     "inference_mode",
     "is_multithreading_enabled",
+    "kineto_available",
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
@@ -45,10 +47,16 @@ __all__ = [
 # What a first tensor does not need is loaded on first use.
 _LAZY = {
     "Function": "taeda.autograd.function",
+    "NestedIOFunction": "taeda.autograd.function",
     "detect_anomaly": "taeda.autograd.anomaly_mode",
     "set_detect_anomaly": "taeda.autograd.anomaly_mode",
 }
 _LAZY_MODULES = ("anomaly_mode", "forward_ad", "function", "functional", "graph", "variable")
+
+
+def kineto_available() -> bool:
+    """Return whether PyTorch's library of profilers is there: False."""
+    return False
 
 
 def __getattr__(name: str) -> Any:

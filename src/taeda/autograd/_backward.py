@@ -217,20 +217,19 @@ def _zeros_like_input(tensor: Any, requires_grad: bool) -> Any:
 def _batched_grad(
     outputs: tuple[Any, ...], inputs: tuple[Any, ...], grads: tuple[Any, ...], keep_graph: bool, create_graph: bool
 ) -> tuple[Any, ...]:
-    """Return the results of one backward for each entry of the gradients' first dimension, stacked."""
-    given = [grad for grad in grads if grad is not None]
-    n_batch = given[0].shape[0] if given else 0
-    if any(grad.shape[0] != n_batch for grad in given):
-        raise RuntimeError("the gradients differ in the length of their batch dimension")
-    rows = []
-    for index in range(n_batch):
-        row = tuple(None if grad is None else grad[index] for grad in grads)
-        keep = keep_graph or index + 1 < n_batch
-        rows.append(_C._run_backward(outputs, row, keep, create_graph, inputs, True, False))
-    results = []
-    for position in range(len(inputs)):
-        column = [row[position] for row in rows]
-        results.append(None if not column or any(value is None for value in column) else taeda.stack(column))
+    """Return the results of one backward for each entry of the gradients' first dimension, all of them in one run."""
+    from taeda.func import vmap
+
+    used: list[int] = []
+
+    def vjp(*rows: Any) -> list[Any]:
+        found = _C._run_backward(outputs, rows, keep_graph, create_graph, inputs, True, False)
+        used.extend(k for k, value in enumerate(found) if value is not None)
+        return [found[k] for k in used]
+
+    results: list[Any] = [None] * len(inputs)
+    for k, value in zip(used, vmap(vjp)(*grads), strict=True):
+        results[k] = value
     return tuple(results)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import taeda
 from taeda import _C
 
-__all__ = ["BackwardCFunction", "Function", "FunctionCtx", "once_differentiable"]
+__all__ = ["BackwardCFunction", "Function", "FunctionCtx", "NestedIOFunction", "once_differentiable"]
 
 
 class FunctionCtx:
@@ -164,6 +164,21 @@ class Function(metaclass=_FunctionMeta):
             return output
 
         return _C._apply_function(node, forward, inputs)
+
+
+class NestedIOFunction(Function):
+    """A name of old programs: a `Function` of nested structures, made as an instance. PyTorch's no longer runs either."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f"taeda has no {cls.__name__}: a NestedIOFunction is called as an instance, which PyTorch gave up\n"
+            "  hint: write a Function with static methods, and flatten the structures with taeda.utils._pytree"
+        )
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Raise NotImplementedError."""
+        return cls()
 
 
 def _bind_defaults(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:

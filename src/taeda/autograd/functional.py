@@ -110,8 +110,7 @@ def _grad_or_zero(
                 if what == "jacobian":
                     raise _independent_slope(index)
                 raise RuntimeError(
-                    f"The output of the user-provided function is independent of input {index}. This is not allowed in "
-                    "strict mode."
+                    f"{what} of the user-provided function is independent of input {index}. This is not allowed in strict mode."
                 )
             value = taeda.zeros_like(tensor)
         results.append(value)
@@ -136,7 +135,7 @@ def vjp(
         is_outputs_tuple, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "vjp")
         _check_outputs(outputs, strict)
         vectors = _check_vectors(v, outputs, is_outputs_tuple, "vjp")
-        products = _grad_or_zero(outputs, inputs, vectors, create_graph, strict, "output")
+        products = _grad_or_zero(outputs, inputs, vectors, create_graph, strict, "The output")
     outputs, products = _finish(outputs, create_graph), _finish(products, create_graph)
     return _unwrap(outputs, is_outputs_tuple), _unwrap(products, is_inputs_tuple)
 
@@ -161,8 +160,8 @@ def jvp(
         _check_outputs(outputs, strict)
         # The value of these does not matter: what follows is linear in them, and only its derivative is used.
         weights = tuple(taeda.zeros_like(output, requires_grad=True) for output in outputs)
-        pulled = _grad_or_zero(outputs, inputs, weights, True, strict, "output")
-        products = _grad_or_zero(pulled, weights, vectors, create_graph, False, "output")
+        pulled = _grad_or_zero(outputs, inputs, weights, True, strict, "The output")
+        products = _grad_or_zero(pulled, weights, vectors, create_graph, False, "The output")
     outputs, products = _finish(outputs, create_graph), _finish(products, create_graph)
     return _unwrap(outputs, is_outputs_tuple), _unwrap(products, is_outputs_tuple)
 
@@ -182,7 +181,7 @@ def jacobian(
         inputs: a tensor or a tuple of them.
         create_graph: record, so that the result can be differentiated again.
         strict: a result that does not depend on an input is an error, rather than zeros.
-        vectorize: accepted; the rows or columns are formed one by one.
+        vectorize: form all rows, or columns, in one run of `taeda.func.vmap`, which takes more memory. Cannot be `strict`.
         strategy: "reverse-mode" goes backward once for each element of the results, "forward-mode" runs `func` once
             for each element of the inputs. Both give the same numbers. Forward mode cannot be `strict`.
 
@@ -199,23 +198,36 @@ def jacobian(
                 'jacobian: `strict=True` and `strategy="forward-mode"` are not supported together (yet). Please either '
                 'set `strict=False` or `strategy="reverse-mode"`.'
             )
-        return _forward_jacobian(func, inputs, create_graph)
+        columns = _forward_columns if not vectorize else _forward_columns_at_once
+        return _forward_jacobian(func, inputs, create_graph, columns)
     with taeda.enable_grad():
         is_inputs_tuple, inputs = _as_tuple(inputs, "inputs", "jacobian")
         inputs = _prepare_inputs(inputs, create_graph)
         is_outputs_tuple, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "jacobian")
-        _check_outputs(outputs, strict)
-        blocks = tuple(_jacobian_of(output, inputs, create_graph, strict) for output in outputs)
+        if vectorize:
+            if strict:
+                raise RuntimeError(
+                    "jacobian: `strict=True` and `vectorized=True` are not supported together. Please either set "
+                    "`strict=False` or `vectorize=False`."
+                )
+            blocks = _jacobian_at_once(outputs, inputs, create_graph)
+        else:
+            _check_outputs(outputs, strict)
+            blocks = tuple(_jacobian_of(k, y, inputs, create_graph, strict) for k, y in enumerate(outputs))
     blocks = tuple(_unwrap(_finish(row, create_graph), is_inputs_tuple) for row in blocks)
     return _unwrap(blocks, is_outputs_tuple)
 
 
-def _jacobian_of(output: Any, inputs: tuple[Any, ...], create_graph: bool, strict: bool) -> tuple[Any, ...]:
+def _jacobian_of(
+    number: int, output: Any, inputs: tuple[Any, ...], create_graph: bool, strict: bool
+) -> tuple[Any, ...]:
     rows = []
     flat = output.reshape(-1)
     for index in range(flat.shape[0]):
         entry = flat[index]
-        rows.append(_grad_or_zero((entry,), inputs, (taeda.ones_like(entry),), create_graph, strict, "output"))
+        rows.append(
+            _grad_or_zero((entry,), inputs, (taeda.ones_like(entry),), create_graph, strict, f"Output {number}")
+        )
     blocks = []
     for position, tensor in enumerate(inputs):
         shape = (*output.shape, *tensor.shape)
@@ -224,8 +236,56 @@ def _jacobian_of(output: Any, inputs: tuple[Any, ...], create_graph: bool, stric
     return tuple(blocks)
 
 
-def _forward_jacobian(func: Callable[..., Any], inputs: Any, create_graph: bool) -> Any:
-    """Return the Jacobian a column at a time: the derivative along each element of each input."""
+def _jacobian_at_once(
+    outputs: tuple[Any, ...], inputs: tuple[Any, ...], create_graph: bool
+) -> tuple[tuple[Any, ...], ...]:
+    """Return the blocks of `_jacobian_of` for all outputs, from one backward that carries all rows."""
+    from taeda.func import _transforms
+
+    sizes = [output.numel() for output in outputs]
+    if not sum(sizes):  # there is no sample from which the shapes could be told
+        return tuple(tuple(tensor.new_zeros((*y.shape, *tensor.shape)) for tensor in inputs) for y in outputs)
+    rows = _transforms.vmap(
+        lambda *vectors: _grad_or_zero(outputs, inputs, vectors, create_graph, False, "The output")
+    )(*_transforms.unit_vectors(outputs))
+    columns = [row.split(sizes, 0) for row in rows]
+    return tuple(
+        tuple(parts[k].reshape(*y.shape, *tensor.shape) for parts, tensor in zip(columns, inputs, strict=True))
+        for k, y in enumerate(outputs)
+    )
+
+
+def _forward_columns(func: Callable[..., Any], inputs: tuple[Any, ...]) -> list[list[Any]]:
+    """Return for each input and each output of `func` the derivatives along the input's elements, (*output, elements)."""
+    columns = []
+    for position, tensor in enumerate(inputs):
+        slopes = []
+        for index in range(tensor.numel()):
+            direction = taeda.zeros_like(tensor, memory_format=taeda.contiguous_format).detach()
+            direction.view(-1)[index] = 1
+            tangents = tuple(direction if other == position else None for other in range(len(inputs)))
+            slopes.append(push_forward(func, inputs, tangents)[1])
+        columns.append([taeda.stack(entries, -1) for entries in zip(*slopes, strict=True)])
+    return columns
+
+
+def _forward_columns_at_once(func: Callable[..., Any], inputs: tuple[Any, ...]) -> list[list[Any]]:
+    """Return what `_forward_columns` does, from one run of `func` whose tangents are all the directions."""
+    from taeda.func import _transforms
+
+    sizes = [tensor.numel() for tensor in inputs]
+    if not sum(sizes):
+        return [[] for _ in inputs]
+    slopes = _transforms.vmap(lambda *directions: push_forward(func, inputs, directions)[1], out_dims=-1)(
+        *_transforms.unit_vectors(inputs)
+    )
+    return [list(column) for column in zip(*(slope.split(sizes, -1) for slope in slopes), strict=True)]
+
+
+def _forward_jacobian(
+    func: Callable[..., Any], inputs: Any, create_graph: bool, columns_of: Callable[..., list[list[Any]]]
+) -> Any:
+    """Return the Jacobian from its columns: the derivatives along each element of each input."""
     is_inputs_tuple, inputs = _as_tuple(inputs, "inputs", "jacobian")
     if not create_graph:
         inputs = tuple(tensor.detach() for tensor in inputs)
@@ -236,26 +296,19 @@ def _forward_jacobian(func: Callable[..., Any], inputs: Any, create_graph: bool)
         is_outputs_tuple, outputs = _as_tuple(func(*values), "outputs of the user-provided function", "jacobian")
         return outputs
 
-    columns = []
+    columns = columns_of(checked, inputs)
     outputs: tuple[Any, ...] = ()
-    for position, tensor in enumerate(inputs):
-        slopes = []
-        for index in range(tensor.numel()):
-            direction = taeda.zeros_like(tensor, memory_format=taeda.contiguous_format).detach()
-            direction.view(-1)[index] = 1
-            tangents = tuple(direction if other == position else None for other in range(len(inputs)))
-            outputs, along = push_forward(checked, inputs, tangents)
-            slopes.append(along)
-        columns.append(slopes)
-    if not outputs:
+    if not all(columns):  # an input without elements: what the function gives is not known from it
         outputs = checked(*inputs)
+    n_outputs = max(len(column) for column in columns) if not outputs else len(outputs)
     blocks = []
-    for place, output in enumerate(outputs):
+    for place in range(n_outputs):
         row = []
-        for tensor, slopes in zip(inputs, columns, strict=True):
-            shape = (*output.shape, *tensor.shape)
-            entries = [along[place] for along in slopes]
-            row.append(taeda.stack(entries, -1).reshape(shape) if entries else output.new_zeros(shape))
+        for tensor, column in zip(inputs, columns, strict=True):
+            if column:
+                row.append(column[place].reshape(*column[place].shape[:-1], *tensor.shape))
+            else:
+                row.append(outputs[place].new_zeros((*outputs[place].shape, *tensor.shape)))
         blocks.append(_unwrap(_finish(tuple(row), create_graph), is_inputs_tuple))
     return _unwrap(tuple(blocks), is_outputs_tuple)
 
@@ -322,7 +375,7 @@ def vhp(
         vectors = _check_vectors(v, inputs, is_inputs_tuple, "vhp")
         output = _scalar_function(func, "vhp")(*inputs)
         _check_outputs((output,), strict)
-        slopes = _grad_or_zero((output,), inputs, (taeda.ones_like(output),), True, strict, "output")
+        slopes = _grad_or_zero((output,), inputs, (taeda.ones_like(output),), True, strict, "The output")
         _check_slopes(slopes, strict)
         products = _grad_or_zero(slopes, inputs, vectors, create_graph, strict, "jacobian")
     (output,), products = _finish((output,), create_graph), _finish(products, create_graph)
@@ -344,7 +397,7 @@ def hvp(
         vectors = _check_vectors(v, inputs, is_inputs_tuple, "hvp")
         output = _scalar_function(func, "hvp")(*inputs)
         _check_outputs((output,), strict)
-        slopes = _grad_or_zero((output,), inputs, (taeda.ones_like(output),), True, strict, "output")
+        slopes = _grad_or_zero((output,), inputs, (taeda.ones_like(output),), True, strict, "The output")
         _check_slopes(slopes, strict)
         weights = tuple(taeda.zeros_like(slope, requires_grad=True) for slope in slopes)
         pulled = _grad_or_zero(slopes, inputs, weights, True, strict, "jacobian")

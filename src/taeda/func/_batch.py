@@ -67,11 +67,14 @@ class Batch(_wrapped.Wrapper):
         return f"BatchedTensor(lvl={self.level.number}, bdim={self.dim}, value={self.value!r})"
 
 
-def wrap(value: Any, dim: int, level: Level, base: Any = None) -> Any:
-    """Return the batched tensor of the samples along ``dim`` of ``value``."""
+def wrap(value: Any, dim: int, level: Level, base: Any = None, base_value: Any = None) -> Any:
+    """Return the batched tensor of the samples along ``dim`` of ``value``.
+
+    Args:
+        base: the batched tensor that this is a view of, if the samples share memory with those of ``base_value``, its own.
+    """
     dim %= value.ndim
-    shape = (*value.shape[:dim], *value.shape[dim + 1 :])
-    return _C._wrap(Batch(value, dim, level), shape, value.dtype, base)
+    return _C._wrap_sample(Batch(value, dim, level), value, dim, base, base_value)
 
 
 def batch_of(tensor: Any, level: Level) -> Batch | None:

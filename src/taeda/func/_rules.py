@@ -28,10 +28,17 @@ RULES: dict[str, Callable[[Call], Any]] = {}
 class Call:
     """One call that a rule has to answer: the operation, and its arguments with the samples in front."""
 
-    __slots__ = ("arguments", "batch_size", "batched", "form", "level", "op", "ranks")
+    __slots__ = ("arguments", "batch_size", "batched", "form", "level", "op", "ranks", "target")
 
     def __init__(
-        self, level: Any, op: Any, form: str, arguments: list[Any], batched: list[Any], ranks: list[Any]
+        self,
+        level: Any,
+        op: Any,
+        form: str,
+        arguments: list[Any],
+        batched: list[Any],
+        ranks: list[Any],
+        target: Any = None,
     ) -> None:
         self.level = level
         self.op = op
@@ -39,6 +46,7 @@ class Call:
         self.arguments = arguments  # tensors have the batch as dimension 0 where `batched`
         self.batched = batched  # for each argument: whether it is; for lists: of each tensor
         self.ranks = ranks  # the number of dimensions of one sample; None for what is no tensor
+        self.target = target  # the batched tensor that an in-place call is made on
         self.batch_size: int = level.batch_size
 
     def __getitem__(self, name: str) -> Any:
@@ -101,14 +109,15 @@ def apply(level: Any, op: Any, form: str, arguments: tuple[Any, ...], outs: tupl
             given.append(value)
             batched.append(False)
             ranks.append(None)
-    call = Call(level, op, form, given, batched, ranks)
+    writes = form == "inplace" or op.writes_input
+    call = Call(level, op, form, given, batched, ranks, arguments[0] if writes else None)
     if outs:
         return _write_outs(call, arguments, outs)
-    if form == "inplace" or op.writes_input:
+    if writes:
         return _write(call, arguments[0])
     result = _compute(call)
-    base = arguments[0] if op.is_view and isinstance(arguments[0], taeda.Tensor) and call.batched[0] is True else None
-    return _wrap_results(call, result, base)
+    of = (arguments[0], given[0]) if op.is_view and batched and batched[0] is True else (None, None)
+    return _wrap_results(call, result, *of)
 
 
 def _compute(call: Call) -> Any:
@@ -128,11 +137,11 @@ def _compute(call: Call) -> Any:
     return loop(call)
 
 
-def _wrap_results(call: Call, result: Any, base: Any = None) -> Any:
+def _wrap_results(call: Call, result: Any, base: Any = None, base_value: Any = None) -> Any:
     if isinstance(result, taeda.Tensor):
-        return _batch.wrap(result, 0, call.level, base)
+        return _batch.wrap(result, 0, call.level, base, base_value)
     if isinstance(result, list | tuple):
-        return tuple(_wrap_results(call, item, base) for item in result)
+        return tuple(_wrap_results(call, item, base, base_value) for item in result)
     return result
 
 
@@ -159,8 +168,10 @@ def _write(call: Call, target: Any) -> Any:
         return target
     if op.is_view:  # squeeze_, t_ ...: the geometry changes, not the data
         value = _compute(call)
-        taeda._C._rewrap(target, _batch.Batch(value, 0, call.level), value.shape[1:])
+        taeda._C._rewrap_sample(target, _batch.Batch(value, 0, call.level), value, 0)
         return target
+    if taeda.is_grad_enabled() and any(_wants_gradient(value) for value in call.arguments):
+        call.arguments[0] = samples.clone()  # whose values gradients may need after the write
     result = _compute(call)
     if tuple(result.shape[1:]) != tuple(target.shape):
         raise RuntimeError(
@@ -168,6 +179,12 @@ def _write(call: Call, target: Any) -> Any:
         )
     samples.copy_(result)
     return target
+
+
+def _wants_gradient(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_wants_gradient(item) for item in value)
+    return isinstance(value, taeda.Tensor) and value.requires_grad
 
 
 def _write_outs(call: Call, arguments: tuple[Any, ...], outs: tuple[Any, ...]) -> Any:
@@ -316,7 +333,7 @@ def fold(spatial: int | None = None) -> Callable[[Call], Any]:
     """Return the rule for what treats its first dimension as a batch: samples (C, ...) become that, (N, C, ...) are merged.
 
     Args:
-        spatial: how many dimensions follow (N, C); None: the argument ``n`` says.
+        spatial: how many dimensions follow (N, C); None: the argument ``n`` says; 0: the first dimension is always N.
     """
 
     def run(call: Call) -> Any:
@@ -333,7 +350,7 @@ def fold(spatial: int | None = None) -> Callable[[Call], Any]:
                 inner = arguments[k].shape[1]
                 arguments[k] = arguments[k].flatten(0, 1)
         for k, name in enumerate(call.op.names):
-            if name == "size":
+            if name in _SIZE_NAMES:
                 size = list(arguments[k])
                 arguments[k] = [call.batch_size, *size] if is_unbatched else [call.batch_size * size[0], *size[1:]]
         results = call.op(arguments)
@@ -341,7 +358,7 @@ def fold(spatial: int | None = None) -> Callable[[Call], Any]:
             return results
         if isinstance(results, taeda.Tensor):
             return results.unflatten(0, [call.batch_size, inner])
-        return tuple(item.unflatten(0, [call.batch_size, inner]) for item in results)
+        return tuple(None if t is None else t.unflatten(0, [call.batch_size, inner]) for t in results)
 
     return run
 
@@ -454,8 +471,19 @@ for _name in batching.POINTWISE:
     RULES[_name] = pointwise
 for _name in batching.FOLDED:
     RULES[_name] = fold()
+for _name in batching.FOLDED_ALWAYS:
+    RULES[_name] = fold(0)
 for _name, _n in batching.FOLDED_SPATIAL.items():
     RULES[_name] = fold(_n)
 
 
-from taeda.func import _rules_index, _rules_linalg, _rules_losses, _rules_product, _rules_shape  # noqa: E402, F401  (they register themselves)
+from taeda.func import (  # noqa: E402, F401  (they register themselves)
+    _rules_geometry,
+    _rules_index,
+    _rules_linalg,
+    _rules_losses,
+    _rules_product,
+    _rules_recurrent,
+    _rules_search,
+    _rules_shape,
+)

@@ -65,9 +65,24 @@ def _index_add(call: Call) -> Any:
 
 @rule("index_fill", "index_fill.tensor")
 def _index_fill(call: Call) -> Any:
-    if call.is_batched("index") or call.is_batched("value") or call.rank("input") == 0:
-        return loop(call)
-    return call.op([call["input"], shifted(call["dim"], call.rank("input")), call["index"], call["value"]])
+    if not call.is_batched("index") and not call.is_batched("value") and call.rank("input") > 0:
+        return call.op([call["input"], shifted(call["dim"], call.rank("input")), call["index"], call["value"]])
+    x, dim, index = _along(call, "index")
+    index = call.full("index").reshape([call.batch_size, -1])
+    value = call["value"]
+    shape = list(x.shape)
+    shape[dim] = index.shape[1]
+    if isinstance(value, taeda.Tensor):
+        value = call.full("value").reshape([-1, *[1] * (x.ndim - 1)]).to(x.dtype).expand(shape)
+    spread = _from_start(index, x.shape[dim]).reshape(
+        [call.batch_size, *[-1 if k == dim else 1 for k in range(1, x.ndim)]]
+    )
+    return x.scatter(dim, spread.expand(shape), value).reshape(call.full("input").shape)
+
+
+def _from_start(index: Any, length: int) -> Any:
+    """Indices that may count from the end, so that they do not."""
+    return taeda.where(index < 0, index + length, index)
 
 
 @rule("take")
@@ -77,14 +92,26 @@ def _take(call: Call) -> Any:
         return x.take(index)
     flat = x.reshape([call.batch_size, -1])
     index = call.full("index")
-    return flat.gather(1, index.reshape([call.batch_size, -1]) % flat.shape[1]).reshape(index.shape)
+    places = _from_start(index.reshape([call.batch_size, -1]), flat.shape[1])
+    return flat.gather(1, places).reshape(index.shape)
+
+
+@rule("put")
+def _put_flat(call: Call) -> Any:
+    x = call.full("input")
+    flat, source = x.reshape([call.batch_size, -1]), call.full("source").reshape([call.batch_size, -1])
+    places = _from_start(call.full("index").reshape([call.batch_size, -1]), flat.shape[1])
+    if places.shape != source.shape:
+        return loop(call)  # which says what is wrong
+    made = flat.scatter_add(1, places, source) if call["accumulate"] else flat.scatter(1, places, source)
+    return made.reshape(x.shape)
 
 
 @rule("_take_backward")
 def _take_backward(call: Call) -> Any:
     g, sizes, index = call.full("input"), call["sizes"], call.full("index")
     flat = taeda.zeros([call.batch_size, taeda.Size(sizes).numel()], dtype=g.dtype, device=g.device)
-    index = index.reshape([call.batch_size, -1]) % max(flat.shape[1], 1)
+    index = _from_start(index.reshape([call.batch_size, -1]), flat.shape[1])
     return flat.scatter_add(1, index, g.reshape([call.batch_size, -1])).reshape([call.batch_size, *sizes])
 
 
@@ -239,3 +266,56 @@ def _masked_fill(call: Call) -> Any:
         if call.is_batched("input") or not call.is_batched("mask")
         else taeda.where(mask, value, x)
     )
+
+
+# ---- as many elements as the mask is True
+
+
+def _flat_mask(call: Call, rank: int, shape: Any) -> Any:
+    """The mask broadcast to the samples' shape, flat."""
+    mask = _padded_to(call.full("mask"), rank)
+    return mask.expand([call.batch_size, *shape]).reshape([call.batch_size, -1])
+
+
+def _padded_to(x: Any, rank: int) -> Any:
+    return x.reshape([x.shape[0], *[1] * (rank + 1 - x.ndim), *x.shape[1:]])
+
+
+def _places(mask: Any) -> Any:
+    """How many elements each sample's mask takes before each of its elements that it takes."""
+    return (mask.cumsum(1) - 1).clamp(min=0)
+
+
+@rule("masked_scatter")
+def _masked_scatter(call: Call) -> Any:
+    x, source = call.full("input"), call.full("source").reshape([call.batch_size, -1])
+    if source.shape[1] == 0 or call["mask"].dtype != taeda.bool or call["source"].dtype != x.dtype:
+        return loop(call)
+    shape = taeda.broadcast_shapes(x.shape[1:], call["mask"].shape[1 if call.is_batched("mask") else 0 :])
+    mask = _flat_mask(call, len(shape), shape)
+    wide = _padded_to(x, len(shape)).expand([call.batch_size, *shape])
+    taken = source.gather(1, _places(mask)).reshape(wide.shape)
+    return taeda.where(mask.reshape(wide.shape), taken, wide)
+
+
+@rule("_masked_scatter_backward")
+def _masked_scatter_backward(call: Call) -> Any:
+    g, sizes = call.full("input"), list(call["sizes"])
+    mask = _flat_mask(call, g.ndim - 1, g.shape[1:])
+    made = taeda.zeros([call.batch_size, taeda.Size(sizes).numel()], dtype=g.dtype, device=g.device)
+    if made.shape[1]:
+        made = made.scatter_add(1, _places(mask), g.reshape([call.batch_size, -1]).masked_fill(~mask, 0))
+    return made.reshape([call.batch_size, *sizes])
+
+
+@rule("_masked_select_backward")
+def _masked_select_backward(call: Call) -> Any:
+    g, sizes = call.full("input"), list(call["sizes"])
+    shape = taeda.broadcast_shapes(sizes, call["mask"].shape[1 if call.is_batched("mask") else 0 :])
+    mask = _flat_mask(call, len(shape), shape)
+    if g.shape[1]:
+        whole = g.gather(1, _places(mask)).masked_fill(~mask, 0).reshape([call.batch_size, *shape])
+    else:
+        whole = taeda.zeros([call.batch_size, *shape], dtype=g.dtype, device=g.device)
+    lead = len(shape) - len(sizes)
+    return whole.sum_to_size([call.batch_size, *[1] * lead, *sizes]).reshape([call.batch_size, *sizes])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import taeda
 from taeda.func._rules import RULES, Call, expand, loop, rule
 from taeda.ops import batching
 
@@ -66,3 +67,31 @@ def _attention(call: Call) -> Any:
     if not isinstance(results, tuple):
         return results.unflatten(0, [call.batch_size, n])
     return tuple(None if t is None else t.unflatten(0, [call.batch_size, n]) for t in results)
+
+
+# ---- pairs of rows
+
+
+def _pairs(n: int) -> Any:
+    """Where the elements above the diagonal of an (n, n) matrix lie in it, row by row."""
+    rows, columns = taeda.triu_indices(n, n, 1)
+    return rows * n + columns
+
+
+@rule("_pdist")
+def _pdist(call: Call) -> Any:
+    x = call["input"]
+    return taeda._C._cdist(x, x, call["p"]).flatten(1).index_select(1, _pairs(x.shape[1]))
+
+
+@rule("_pair_vector")
+def _pair_vector(call: Call) -> Any:
+    x = call["input"]
+    return (x + x.mT).flatten(1).index_select(1, _pairs(x.shape[1]))
+
+
+@rule("_pair_matrix")
+def _pair_matrix(call: Call) -> Any:
+    x, n = call["input"], call["n"]
+    above = x.new_zeros([call.batch_size, n * n]).index_copy(1, _pairs(n), x).reshape([call.batch_size, n, n])
+    return above + above.mT

@@ -112,3 +112,21 @@ def _embedding_backward(call: Call) -> Any:
     index, total = _own_rows(call, n_rows), call.batch_size * n_rows
     table = taeda._C._embedding_backward(grad, index, total, -1, call["scale_grad_by_freq"])
     return table.unflatten(0, (call.batch_size, n_rows))
+
+
+_BY_STEP = frozenset({"log_probs", "direction"})
+
+
+@rule("_ctc_loss", "_ctc_loss_backward", "_ctc_loss_curvature")
+def _ctc_loss(call: Call) -> Any:
+    """The samples join N, the second dimension of what there is for each step and the first of everything else."""
+    arguments = list(call.arguments)
+    for k, (name, rank) in enumerate(zip(call.op.names, call.ranks, strict=True)):
+        if isinstance(rank, int):
+            value = call.full(name)
+            arguments[k] = value.movedim(0, 1).flatten(1, 2) if name in _BY_STEP else value.flatten(0, 1)
+    parts = [call.batch_size, call.full("log_probs").shape[2]]
+    results = call.op(arguments)
+    if isinstance(results, taeda.Tensor):
+        return results.unflatten(1, parts).movedim(1, 0)
+    return tuple(t.unflatten(0, parts) for t in results)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.func._rules import Call, expand, fold, loop, rule
+from taeda.func._rules import Call, expand, fold, rule
 
 __all__: list[str] = []
 
@@ -101,7 +101,7 @@ def _linear_backward(call: Call) -> Any:
     g, x, weight = call.full("g"), call.full("input"), call["weight"]
     made_x = made_weight = made_bias = None
     if call.rank("weight") == 1:
-        return loop(call)
+        return _one_output_backward(call)
     rows = g.reshape([g.shape[0], -1, g.shape[-1]])
     if call["want_input"]:
         conjugate = weight.conj()
@@ -114,6 +114,17 @@ def _linear_backward(call: Call) -> Any:
     if call["want_bias"]:
         made_bias = rows.sum(1)
     return made_x, made_weight, made_bias
+
+
+def _one_output_backward(call: Call) -> Any:
+    """The weight is one vector, and the result has no dimension for it."""
+    arguments, ranks = list(call.arguments), list(call.ranks)
+    g, weight = call.op.at("g"), call.op.at("weight")
+    arguments[g], ranks[g] = call.full("g").unsqueeze(-1), ranks[g] + 1
+    arguments[weight], ranks[weight] = arguments[weight].unsqueeze(-2), 2
+    batched = [True if k == g else flag for k, flag in enumerate(call.batched)]
+    x, w, b = _linear_backward(Call(call.level, call.op, call.form, arguments, batched, ranks))
+    return x, None if w is None else w.squeeze(-2), None if b is None else b.squeeze(-1)
 
 
 @rule("_matmul_backward")
@@ -221,23 +232,27 @@ def _convolution_backward(call: Call) -> Any:
 # ---- normalisation
 
 
+def _scaled_by(call: Call, x: Any, name: str, join: Any, dim: int = -1) -> Any:
+    """``x`` joined with the weight or bias of this name; ``dim`` counts where its last dimension belongs, from the end."""
+    value = call[name] if name in call.op.names else None
+    if value is None:
+        return x
+    value = value.reshape([*value.shape, *[1] * (-1 - dim)])
+    return join(x, _padded(value, True, value.ndim - 1, x.ndim - 1) if call.is_batched(name) else value)
+
+
 @rule("layer_norm", "native_layer_norm", "rms_norm")
 def _layer_norm(call: Call) -> Any:
     if not call.is_batched("weight") and not ("bias" in call.op.names and call.is_batched("bias")):
         return call.op(call.arguments)
-    if call.op.name == "native_layer_norm":
-        return loop(call)
     arguments = list(call.arguments)
     arguments[0], arguments[call.op.at("weight")] = call.full("input"), None
     if "bias" in call.op.names:
         arguments[call.op.at("bias")] = None
     result = call.op(arguments)
-    for name, join in (("weight", taeda.mul), ("bias", taeda.add)):
-        value = call[name] if name in call.op.names else None
-        if value is not None:
-            missing = call.rank("input") - call.rank(name)
-            result = join(result, _padded(value, call.is_batched(name), call.rank(name), call.rank(name) + missing))
-    return result
+    normal, *rest = result if isinstance(result, tuple) else (result,)
+    made = _scaled_by(call, _scaled_by(call, normal, "weight", taeda.mul), "bias", taeda.add)
+    return (made, *rest) if rest else made
 
 
 @rule("_native_batch_norm")
@@ -280,12 +295,12 @@ def _batch_norm_backward(call: Call) -> Any:
 
 @rule("_layer_norm_backward", "_rms_norm_backward")
 def _layer_norm_backward(call: Call) -> Any:
-    """The weights' gradients belong to each sample: only the input's comes from one call."""
+    """The weights' gradients belong to each sample: only the input's comes from one call, of the gradient before the weight."""
     grad, x = call.full("grad"), call.full("input")
-    if call.is_batched("weight"):
-        return loop(call)
     arguments = list(call.arguments)
     arguments[0], arguments[1], arguments[call.op.at("affine")] = grad, x, False
+    if call.is_batched("weight"):
+        arguments[0], arguments[call.op.at("weight")] = _scaled_by(call, grad, "weight", taeda.mul), None
     made_x = call.op(arguments)[0]
     has_bias = len(call.op.results) == 3
     if not call["affine"]:
@@ -320,8 +335,23 @@ def _interpolate_backward(call: Call) -> Any:
 
 @rule("group_norm")
 def _group_norm(call: Call) -> Any:
-    if call.is_batched("weight") or call.is_batched("bias"):
-        return loop(call)
-    x = call["input"]
-    arguments = [x.flatten(0, 1), *call.arguments[1:]]
-    return call.op(arguments).unflatten(0, [x.shape[0], x.shape[1]])
+    x, groups, weight, bias, *rest = call.arguments
+    is_own = call.is_batched("weight") or call.is_batched("bias")
+    x = call.full("input")
+    arguments = [x.flatten(0, 1), groups, *((None, None) if is_own else (weight, bias)), *rest]
+    normal = call.op(arguments).unflatten(0, [x.shape[0], x.shape[1]])
+    if not is_own:
+        return normal
+    channels = 1 - call.rank("input")
+    return _scaled_by(call, _scaled_by(call, normal, "weight", taeda.mul, channels), "bias", taeda.add, channels)
+
+
+@rule("_group_norm_backward")
+def _group_norm_backward(call: Call) -> Any:
+    grad, x, groups, eps = call.full("grad"), call.full("input"), call["num_groups"], call["eps"]
+    flat, shape = x.flatten(0, 1), [x.shape[0], x.shape[1]]
+    scaled = _scaled_by(call, grad, "weight", taeda.mul, 1 - call.rank("input"))
+    made_x = taeda._C._group_norm_backward(scaled.flatten(0, 1), flat, groups, None, eps)[0].unflatten(0, shape)
+    normal = taeda.group_norm(flat, groups, None, None, eps).unflatten(0, shape)
+    dims = [k for k in range(1, x.ndim) if k != 2]
+    return made_x, (grad * normal).sum(dims), grad.sum(dims)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
-from taeda.func._rules import Call, expand, loop, rule, shifted
+from taeda.func._rules import Call, expand, rule, shifted
 
 __all__: list[str] = []
 
@@ -232,11 +232,6 @@ def _moments(call: Call) -> Any:
 @rule("_all_nonzero")
 def _all_nonzero(call: Call) -> Any:
     return call.op(call.arguments)
-
-
-@rule("bucketize")
-def _bucketize(call: Call) -> Any:
-    return loop(call) if call.is_batched("boundaries") else call.op(call.arguments)
 
 
 # ---- in place

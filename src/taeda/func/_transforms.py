@@ -8,7 +8,7 @@ is recorded too. What comes back keeps its history exactly where that leads on t
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import taeda
@@ -18,7 +18,7 @@ from taeda.func import _batch
 from taeda.func._vmap import vmap
 from taeda.utils import _pytree as pytree
 
-__all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
+__all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "unit_vectors", "vjp"]
 
 Argnums = int | tuple[int, ...]
 
@@ -354,7 +354,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
 # ---- Jacobians
 
 
-def _basis(tensors: list[Any]) -> list[Any]:
+def unit_vectors(tensors: Sequence[Any]) -> list[Any]:
     """For each tensor the unit vectors of all of them together, its own part: shape (total, *shape)."""
     total = sum(t.numel() for t in tensors)
     parts, start = [], 0
@@ -399,7 +399,7 @@ def jacrev(
 
         output, vjp_fn, *rest = vjp(of_chosen, *(args[k] for k in places), has_aux=has_aux)
         flat, out_spec = pytree.tree_flatten(output)
-        basis = _basis(flat)
+        basis = unit_vectors(flat)
         rows = vmap(lambda *g: vjp_fn(pytree.tree_unflatten(list(g), out_spec)), chunk_size=chunk_size)(*basis)
         columns, in_spec = pytree.tree_flatten(rows)
         sizes = [t.numel() for t in flat]
@@ -440,7 +440,7 @@ def jacfwd(
             aux[:] = rest
             return derivative
 
-        columns = vmap(along, out_dims=-1, randomness=randomness)(*_basis(inputs))
+        columns = vmap(along, out_dims=-1, randomness=randomness)(*unit_vectors(inputs))
         flat, out_spec = pytree.tree_flatten(columns)
         sizes = [t.numel() for t in inputs]
         results = []

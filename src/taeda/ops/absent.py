@@ -17,6 +17,15 @@ DTYPE = "no operation is defined on this dtype"
 _FILES = "taeda reads and writes PyTorch's files in Python: taeda.save, taeda.load"
 _TOOLS = "an internal tool of PyTorch's tests and builds"
 
+# Modules, by their names in the package.
+MODULES: dict[str, str] = {
+    "cpp": "there is no C++ frontend whose modules could be wrapped",
+    "export": "nothing is traced: programs run as the Python that they are",
+    "fx": "nothing is traced: programs run as the Python that they are",
+    "jit": _SCRIPT,
+    "onnx": "it needs a graph of the whole program, and nothing is traced",
+}
+
 # reason -> names in the package
 ABSENT: dict[str, str] = {
     _SCRIPT: "AliasDb AnyType Argument ArgumentSpec AwaitType Block BoolType BufferDict CallStack Capsule ClassType Code "

@@ -18,7 +18,8 @@ SHIFTED = frozenset(
     "_cumprod_backward cummax cummin logcumsumexp sort argsort topk kthvalue median.dim nanmedian.dim mode softmax "
     "log_softmax _softmax_backward _log_softmax_backward _pick_along _put_along max.dim min.dim _scaled "
     "_no_second_derivative native_dropout_backward _fft_c2c _fft_r2c _fft_c2r _adjoint _constant_pad "
-    "_constant_pad_backward _pad_from_within _pad_from_within_backward".split()
+    "_constant_pad_backward _pad_from_within _pad_from_within_backward _fft_r2c_backward _fft_c2r_backward "
+    "_standard_gamma_grad _require zero_ fill_ _cross".split()
 )
 # The same, where a missing ``dim`` stands for all dimensions of the sample.
 REDUCED = frozenset(
@@ -28,9 +29,14 @@ REDUCED = frozenset(
 )
 # Several tensors that broadcast, though their row is not of the pointwise table.
 POINTWISE = frozenset("clamp clamp.scalar clamp.tensor div.tensor_mode div.scalar_mode max.other min.other".split())
-# The batch joins the first dimension, which is one of images already; an argument ``n`` says how many dimensions an image has.
+# The batch joins the first dimension, which is one of images already; an argument ``n`` says how many dimensions an image has. Of
+# those of FOLDED_ALWAYS the first dimension always is one.
 FOLDED = frozenset(
     "_avg_pool _avg_pool_backward _adaptive_avg_pool _adaptive_avg_pool_backward _pool_scatter _pool_gather".split()
+)
+FOLDED_ALWAYS = frozenset(
+    "_cdist _cdist_backward _grid_sample _grid_sample_backward _grid_places _grid_weights _lstm_gates "
+    "_lstm_gates_backward _gru_gates _gru_gates_backward".split()
 )
 FOLDED_SPATIAL = {
     name.format(n): n
@@ -39,24 +45,26 @@ FOLDED_SPATIAL = {
 }
 # Leading dimensions are a batch to them already.
 LEADING = frozenset(
-    "cholesky cholesky_ex inv inv_ex inverse det _det_backward slogdet geqrf _householder_product lu_factor "
-    "lu_factor_ex lu_unpack ldl_factor ldl_factor_ex ldl_solve lu_solve solve_triangular eigh _eigvalsh eig "
-    "_eigvals svd _svdvals matrix_exp _with_pinv_gradient _ormqr".split()
+    "cholesky cholesky_ex cholesky_solve cholesky_inverse inv inv_ex inverse det _det_backward slogdet geqrf "
+    "_householder_product lu_factor lu_factor_ex lu_unpack ldl_factor ldl_factor_ex ldl_solve lu_solve "
+    "solve_triangular eigh _eigvalsh eig _eigvals svd _svdvals matrix_exp _with_pinv_gradient _ormqr".split()
 )
 WRITTEN = frozenset(
-    "_add_epsilon _all_nonzero _attention _attention_backward _attention_weights _batch_norm_backward _cat_backward "
-    "_convolution_backward _convolution_sized _cross_entropy _cross_entropy_backward _embedding _embedding_backward "
-    "_index _index_backward _index_put _index_select_backward _index_zero "
-    "_interpolate _interpolate_backward _inverse_permute _layer_norm_backward _linear_backward "
-    "_matmul_backward _native_batch_norm _nll_loss _nll_loss_backward _rms_norm_backward "
-    "_roll_back _take_backward _tensor_split.indices _tensor_split_backward _trace_backward addbmm addmm addmv "
-    "argmax argmin baddbmm bmm broadcast_to bucketize cat concat concatenate conv1d conv2d conv3d conv_transpose1d "
-    "conv_transpose2d conv_transpose3d convolution copy_ diag_embed dot expand expand_as fill_.tensor "
-    "flatten fliplr flipud group_norm index_add index_copy index_fill index_fill.tensor index_put index_select "
-    "layer_norm linear masked_fill masked_fill.tensor matmul max median min mm mv nanmedian "
-    "native_layer_norm permute qr ravel reshape reshape_as rms_norm roll rot90 solve solve_ex "
-    "split.sizes squeeze stack std.unbiased std_mean.unbiased sum_to_size t take trace var.unbiased "
-    "var_mean.unbiased vdot view view.dtype view_as".split()
+    "_add_epsilon _all_nonzero _as_strided _as_strided_backward _as_strided_of _attention _attention_backward "
+    "_attention_weights _batch_norm_backward _cat_backward _convolution_backward _convolution_sized _cross_entropy "
+    "_cross_entropy_backward _ctc_loss _ctc_loss_backward _ctc_loss_curvature _embedding _embedding_backward "
+    "_group_norm_backward _index _index_backward _index_put _index_select_backward _index_zero _interpolate "
+    "_interpolate_backward _inverse_permute _isin _layer_norm_backward _linear_backward _lstm_sequence "
+    "_lstm_sequence_backward _masked_scatter_backward _masked_select_backward _matmul_backward _native_batch_norm "
+    "_nll_loss _nll_loss_backward _pair_matrix _pair_vector _pdist _rms_norm_backward _roll_back _set_tensor_ "
+    "_take_backward _tensor_split.indices _tensor_split_backward _trace_backward addbmm addmm addmv argmax argmin "
+    "baddbmm bmm broadcast_to bucketize cat concat concatenate conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
+    "conv_transpose3d convolution copy_ diag_embed dot expand expand_as fill_.tensor flatten fliplr flipud group_norm "
+    "histc index_add index_copy index_fill index_fill.tensor index_put index_select layer_norm linear masked_fill "
+    "masked_fill.tensor masked_scatter matmul max median min mm mv nanmedian native_layer_norm new_empty_strided "
+    "permute put qr ravel reshape reshape_as resize_ resize_as_ rms_norm roll rot90 searchsorted solve solve_ex "
+    "split.sizes squeeze stack std.unbiased std_mean.unbiased sum_to_size t take trace var.unbiased var_mean.unbiased "
+    "vdot view view.dtype view_as".split()
 )
 # Random numbers for all samples in one draw: with the batch put before the size, or in the shape of the samples. What else draws
 # does so once for each sample.
@@ -82,7 +90,10 @@ def kind(row: Op) -> str:
     for names, text in (
         (DATA_DEPENDENT, "no: the size of the result depends on the data"),
         (WRITTEN, "written"),
-        (SHIFTED | REDUCED | POINTWISE | FOLDED | LEADING | FOLDED_SPATIAL.keys() | {"unsqueeze"}, "derived"),
+        (
+            SHIFTED | REDUCED | POINTWISE | FOLDED | FOLDED_ALWAYS | LEADING | FOLDED_SPATIAL.keys() | {"unsqueeze"},
+            "derived",
+        ),
     ):
         if row.key in names or row.name in names:
             return text

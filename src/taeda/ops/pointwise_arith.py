@@ -314,22 +314,26 @@ pointwise(
     inplace=False,
     doc="Return ``input`` where the bool tensor ``condition`` holds, ``other`` elsewhere.",
 )
-mask, fill = variable("mask", boolean=True), variable("value")
-for text, filling, overload in (
-    ("masked_fill(Tensor input, Tensor mask, Tensor value)", fill, "tensor"),
-    # A number takes the dtype of `input`, so it is an attribute and no operand.
-    ("masked_fill(Tensor input, Tensor mask, Scalar value)", value, ""),
-):
-    pointwise(
-        text,
-        where(mask, filling, x),
-        types="bool int uint float complex",
-        conditions=("mask",),
-        check="masked_fill",
-        overload=overload,
-        out=False,
-        doc="Return ``input`` with ``value`` (a number or a zero-dim tensor) wherever the bool tensor ``mask`` holds.",
-    )
+# A value takes the dtype of `input`, so it is an attribute and no operand; a tensor's is read.
+_FILLED = "Return ``input`` with ``value`` (a number or a zero-dim tensor) wherever the bool tensor ``mask`` holds."
+op(
+    "masked_fill(Tensor input, Tensor mask, Tensor value) -> Tensor",
+    vjp={"input": "g.masked_fill(mask, 0)", "value": "where(mask, g, 0).sum()"},
+    overload="tensor",
+    inplace="own",
+    out=False,
+    doc=_FILLED,
+)
+mask = variable("mask", boolean=True)
+pointwise(
+    "masked_fill(Tensor input, Tensor mask, Scalar value)",
+    where(mask, value, x),
+    types="bool int uint float complex",
+    conditions=("mask",),
+    check="masked_fill",
+    out=False,
+    doc=_FILLED,
+)
 pointwise(
     "_masked_scale(Tensor input, Tensor mask, float scale)",
     where(mask, x * attr("scale"), 0),

@@ -260,6 +260,8 @@ _VARIANCE_ARGS = """dim: the dimension or dimensions to reduce; None (default): 
         unbiased: an older form of ``correction``: True for 1, False for 0.
         keepdim: keep the reduced dimensions with size 1; default False."""
 _var_backward = "_var_backward({}, input, {}, {}, {})"
+# One element has no variance; its NaN must not come into the gradient of the mean.
+_of_both = "(({1} + {2}) if has_mean else {1}) if has_{0} else {2}"
 _FORMS = (  # overload, arguments after the input, and how a gradient spells dim, correction and keepdim
     (
         "",
@@ -302,7 +304,7 @@ for _overload, _arguments, _spelled in _FORMS:
         overload=_overload,
         where="torch",
         out=False,
-        vjp={"input": _var_backward.format("g_var", *_spelled) + " + " + _of_mean},
+        vjp={"input": _of_both.format("var", _var_backward.format("g_var", *_spelled), _of_mean)},
         doc=f"""Return the variance and the mean over ``dim``, in one pass.
 
     Args:
@@ -314,7 +316,7 @@ for _overload, _arguments, _spelled in _FORMS:
         overload=_overload,
         where="torch",
         out=False,
-        vjp={"input": _var_backward.format(_of_std.format("_std", "std"), *_spelled) + " + " + _of_mean},
+        vjp={"input": _of_both.format("std", _var_backward.format(_of_std.format("_std", "std"), *_spelled), _of_mean)},
         doc=f"""Return the standard deviation and the mean over ``dim``, in one pass.
 
     Args:

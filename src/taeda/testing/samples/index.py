@@ -154,6 +154,14 @@ def _masked_select_backward(make: Make, row: Op) -> Iterator[Sample]:
     yield Sample((make.tensor(int(mask.sum())), (2, 3), mask))
 
 
+@sampler("masked_fill.tensor")
+def _masked_fill(make: Make, row: Op) -> Iterator[Sample]:
+    yield Sample((make.tensor(2, 3), make.mask(2, 3), make.tensor()))
+    yield Sample((make.tensor(2, 1), make.mask(3), make.tensor()), {}, "broadcast")
+    yield Sample((make.tensor(), make.mask(), make.tensor()), {}, "zero-dim")
+    yield Sample((make.tensor(0, 3), make.mask(3), make.tensor()), {}, "empty")
+
+
 @sampler("masked_scatter")
 def _masked_scatter(make: Make, row: Op) -> Iterator[Sample]:
     yield Sample((make.tensor(2, 3), make.mask(2, 3), make.tensor(7)))

@@ -70,8 +70,7 @@ def derived(make: Make, row: Op) -> Iterator[Sample]:
             yield _sample(make, row, [(2, 3)], f"{argument.name}={value}", {argument.name: value})
     yield _sample(make, row, [()], "zero-dim")
     yield _sample(make, row, [(0, 3)], "empty")
-    operands = [name for name in _definition(row).inputs if not _is_single(row, name)]
-    if len(operands) > 1:
+    if len(_definition(row).inputs) > 1:
         yield _sample(make, row, [(2, 1), (3,), (1, 3), ()], "broadcast")
         yield _sample(make, row, [(3,), (2, 1, 1), (2, 3), ()], "broadcast, first operand smaller")
         yield _sample(make, row, [(2, 3), ()], "zero-dim operand")
@@ -86,11 +85,6 @@ def _definition(row: Op) -> Any:
     return row.pointwise
 
 
-def _is_single(row: Op, name: str) -> bool:
-    """masked_fill's value is a zero-dim tensor, whatever the shape of the others."""
-    return row.name == "masked_fill" and name == "value"
-
-
 def _sample(
     make: Make, row: Op, shapes: list[tuple[int, ...]], note: str, numbers: dict[str, Any] | None = None
 ) -> Sample:
@@ -98,7 +92,7 @@ def _sample(
     ranges = _DOMAINS.get(row.name, (_ANY,))
     values: dict[str, Any] = {}
     for place, name in enumerate(_definition(row).inputs):
-        shape = () if _is_single(row, name) else shapes[min(place, len(shapes) - 1)]
+        shape = shapes[min(place, len(shapes) - 1)]
         low, high = ranges[min(place, len(ranges) - 1)]
         if name == "n":
             low, high = _DEGREE
