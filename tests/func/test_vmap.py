@@ -1,5 +1,7 @@
 """vmap against a Python loop over the samples."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -251,6 +253,34 @@ def test_randomness():
     assert torch.equal(dropped[0], dropped[1])
     dropped = vmap(lambda x: torch.nn.functional.dropout(x, 0.5), randomness="different")(torch.ones(3, 50))
     assert not torch.equal(dropped[0], dropped[1])
+
+
+DRAWS = {
+    "normal": lambda x: torch.normal(x, x[:, :1].abs()),
+    "normal of one": lambda x: torch.normal(x.sum(), torch.ones(3, dtype=x.dtype)),
+    "binomial": lambda x: torch.binomial(torch.full_like(x, 90.0), torch.tensor(0.4, dtype=x.dtype)),
+    "bernoulli": lambda x: torch.zeros_like(x).bernoulli_(torch.tensor([0.3, 0.5, 0.6, 0.4])),
+    "gamma": lambda x: torch._standard_gamma(x.abs() + 1),
+    "dirichlet": lambda x: torch._sample_dirichlet(x.abs() + 1),
+    "multinomial": lambda x: torch.multinomial(x.abs(), 3),
+    "multinomial of a row": lambda x: torch.multinomial(x[0].abs(), 90, replacement=True),
+    "multinomial of what all share": lambda x: torch.multinomial(torch.ones(9), 9) + 0 * x[0, 0].long(),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_draws_of_each_sample(name):
+    row = sample(5, 4)
+    torch.manual_seed(0)
+    draw, x = DRAWS[name], row.expand(40, 5, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = vmap(draw, randomness="different")(x)
+    assert drawn.shape == (40, *draw(row).shape) and drawn.dtype == draw(row).dtype
+    assert len({tuple(one.reshape(-1).tolist()) for one in drawn}) > 30
+    one = torch.stack([draw(row) for _ in range(40)]).double()
+    spread = torch.cat([one, drawn.double()]).std(0) + 0.1
+    assert ((drawn.double().mean(0) - one.mean(0)).abs() < 1.2 * spread).all()
 
 
 def test_gradient_through_vmap():

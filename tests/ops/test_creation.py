@@ -176,3 +176,11 @@ def test_windows():
 def test_errors(call, error, phrase):
     with pytest.raises(error, match=phrase):
         call()
+
+
+def test_whole_numbers_beyond_int64_need_a_dtype():
+    assert taeda.tensor([1, 2**63 + 5], dtype=taeda.uint64).tolist() == [1, 2**63 + 5]
+    assert taeda.tensor([1.5, 2**63]).tolist() == [1.5, 2.0**63]
+    for data in (2**63, [1, 2**63], [[2**63]]):
+        with pytest.raises(ValueError, match="Overflow when unpacking long long"):
+            taeda.tensor(data)

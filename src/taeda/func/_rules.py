@@ -425,6 +425,8 @@ def _random(call: Call) -> Any:
         return _same_for_each(call)
     if call.op.key in batching.DRAWN_SIZED:
         return _draw_sized(call)
+    if call.op.key in batching.DRAWN_ROWS:
+        return _draw_rows(call)
     return _draw_like(call) if call.op.key in batching.DRAWN_LIKE else each_sample(call)
 
 
@@ -447,11 +449,22 @@ def _draw_sized(call: Call) -> Any:
     return call.op(arguments)
 
 
+def _draw_rows(call: Call) -> Any:
+    rows = call.full("input")
+    parts = list(rows.shape[:-1])
+    made = call.op([rows.reshape([-1, rows.shape[-1]]), *call.arguments[1:]])
+    return made.unflatten(0, parts)
+
+
 def _draw_like(call: Call) -> Any:
-    arguments = [
-        expand(value, call.batch_size) if isinstance(rank, int) and not flag else value
-        for value, flag, rank in zip(call.arguments, call.batched, call.ranks, strict=True)
-    ]
+    rank = max((rank for rank in call.ranks if isinstance(rank, int)), default=0)
+    arguments = list(call.arguments)
+    for k, own in enumerate(call.ranks):
+        if isinstance(own, int):
+            value = arguments[k] if call.batched[k] else expand(arguments[k], call.batch_size)
+            arguments[k] = (
+                value.reshape([value.shape[0], *[1] * (rank - own), *value.shape[1:]]) if own < rank else value
+            )
     if call.op.writes_input and not call.batched[0]:
         raise RuntimeError(
             f"vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same randomness. If this is "

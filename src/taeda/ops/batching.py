@@ -66,13 +66,15 @@ WRITTEN = frozenset(
     "split.sizes squeeze stack std.unbiased std_mean.unbiased sum_to_size t take trace var.unbiased var_mean.unbiased "
     "vdot view view.dtype view_as".split()
 )
-# Random numbers for all samples in one draw: with the batch put before the size, or in the shape of the samples. What else draws
-# does so once for each sample.
+# Random numbers for all samples in one draw: with the batch put before the size, or in the shape of the samples.
 DRAWN_SIZED = frozenset("rand randn randint randint.low normal.size".split())
 DRAWN_LIKE = frozenset(
     "rand_like randn_like randint_like randint_like.low uniform_ normal_ random_ random_.from random_.to bernoulli_ "
-    "exponential_ cauchy_ log_normal_ geometric_ bernoulli bernoulli.p poisson _dropout normal.mean normal.std".split()
+    "exponential_ cauchy_ log_normal_ geometric_ bernoulli bernoulli.p bernoulli_.tensor binomial poisson _dropout "
+    "normal normal.mean normal.std _standard_gamma _sample_dirichlet".split()
 )
+# Rows of probabilities, of which there may be several.
+DRAWN_ROWS = frozenset({"multinomial"})
 # The sizes of their results would differ from sample to sample.
 DATA_DEPENDENT = frozenset(
     "_nonzero where.nonzero masked_select _unique _unique_consecutive _unique_dim equal bincount "
@@ -97,7 +99,7 @@ def kind(row: Op) -> str:
     ):
         if row.key in names or row.name in names:
             return text
-    if row.pointwise is not None or row.key in DRAWN_SIZED | DRAWN_LIKE:
+    if row.pointwise is not None or row.key in DRAWN_SIZED | DRAWN_LIKE | DRAWN_ROWS:
         return "derived"
     if not any(argument.type.startswith(("Tensor", "Operand")) for argument in row.schema.arguments):
         return "no: it takes no tensor"
