@@ -177,7 +177,7 @@ Tensor sole_mask(const Tensor& input, const TensorList& indices) {
     for (size_t i = 1; i < indices.size(); ++i)
         if (indices[i].defined()) return {};
     const Tensor& mask = indices[0];
-    if (mask.dim() == 0 || mask.dim() > input.dim()) return {};
+    if (mask.dim() == 0 || mask.dim() > input.dim() || mask.is_meta()) return {};
     for (int64_t d = 0; d < mask.dim(); ++d)
         if (mask.sizes()[d] != input.sizes()[d]) return {};
     return mask;

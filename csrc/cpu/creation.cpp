@@ -1,5 +1,6 @@
 // New tensors: of a size, like another one, sequences; and filling by value or position.
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "cpu/copy.h"
@@ -47,6 +48,12 @@ Tensor like(const Tensor& input, MaybeFormat format, MaybeType dtype, MaybeDevic
     return taeda::empty_strided(input.sizes(), shaped.strides(), shaped.dtype(), *device);
 }
 
+// Nothing is promised of the elements; but memory holds any bytes, and a bool that is neither 0 nor 1 must not be read.
+Tensor unspecified(Tensor out) {
+    if (out.dtype() == DType::Bool && out.storage()->data()) std::memset(out.storage()->data(), 0, out.storage()->n_bytes());
+    return out;
+}
+
 Tensor another(const char* name, const Tensor& input, IntList size, MaybeType dtype, MaybeDevice device) {
     check_sizes(name, size);
     return taeda::empty(size, dtype.value_or(input.dtype()), device.value_or(input.device()));
@@ -56,9 +63,9 @@ Tensor another(const char* name, const Tensor& input, IntList size, MaybeType dt
 
 Tensor empty(IntList size, MaybeFormat memory_format, MaybeType dtype, MaybeDevice device) {
     Tensor out = new_result("empty", size, dtype, device);
-    if (!memory_format || *memory_format == MemoryFormat::Contiguous) return out;
+    if (!memory_format || *memory_format == MemoryFormat::Contiguous) return unspecified(out);
     TAEDA_CHECK(*memory_format != MemoryFormat::Preserve, "preserve_format is no format for a tensor made from a size");
-    return taeda::empty_strided(size, channels_last_strides(size), out.dtype(), out.device());
+    return unspecified(taeda::empty_strided(size, channels_last_strides(size), out.dtype(), out.device()));
 }
 Tensor zeros(IntList size, MaybeType dtype, MaybeDevice device) {
     Tensor out = new_result("zeros", size, dtype, device);
@@ -70,7 +77,9 @@ Tensor full(IntList size, const Scalar& fill_value, MaybeType dtype, MaybeDevice
     return filled(new_result("full", size, dtype.value_or(fill_value.dtype()), device), fill_value);
 }
 
-Tensor empty_like(const Tensor& input, MaybeFormat format, MaybeType dtype, MaybeDevice device) { return like(input, format, dtype, device); }
+Tensor empty_like(const Tensor& input, MaybeFormat format, MaybeType dtype, MaybeDevice device) {
+    return unspecified(like(input, format, dtype, device));
+}
 Tensor zeros_like(const Tensor& input, MaybeFormat format, MaybeType dtype, MaybeDevice device) {
     Tensor out = like(input, format, dtype, device);
     if (!out.is_meta()) fill_zero(out);
@@ -83,7 +92,9 @@ Tensor full_like(const Tensor& input, const Scalar& fill_value, MaybeFormat form
     return filled(like(input, format, dtype, device), fill_value);
 }
 
-Tensor new_empty(const Tensor& input, IntList size, MaybeType dtype, MaybeDevice device) { return another("new_empty", input, size, dtype, device); }
+Tensor new_empty(const Tensor& input, IntList size, MaybeType dtype, MaybeDevice device) {
+    return unspecified(another("new_empty", input, size, dtype, device));
+}
 Tensor new_zeros(const Tensor& input, IntList size, MaybeType dtype, MaybeDevice device) {
     Tensor out = another("new_zeros", input, size, dtype, device);
     if (!out.is_meta()) fill_zero(out);
@@ -100,7 +111,7 @@ Tensor empty_strided(IntList size, IntList stride, MaybeType dtype, MaybeDevice 
     TAEDA_CHECK(size.size() == stride.size(), "mismatch in length of strides and shape");
     check_sizes("empty_strided", size);
     for (int64_t step : stride) TAEDA_CHECK(step >= 0, "empty_strided: strides must be non-negative, got ", shape_text(stride));
-    return taeda::empty_strided(size, stride, dtype.value_or(default_dtype()), device.value_or(Device{}));
+    return unspecified(taeda::empty_strided(size, stride, dtype.value_or(default_dtype()), device.value_or(Device{})));
 }
 Tensor new_empty_strided(const Tensor& input, IntList size, IntList stride, MaybeType dtype, MaybeDevice device) {
     return empty_strided(size, stride, dtype.value_or(input.dtype()), device.value_or(input.device()));
@@ -123,7 +134,9 @@ int64_t steps_between(const Scalar& start, const Scalar& end, const Scalar& step
     if (dtype == DType::Int64) {
         const int64_t a = start.to_int(), b = end.to_int(), s = step.to_int();
         TAEDA_CHECK_KIND(Value, s != 0, "step must be nonzero: ", by, " is 0 in int64");
-        return (b - a + s - (s > 0 ? 1 : -1)) / s;
+        const __int128 exact = (static_cast<__int128>(b) - a + s - (s > 0 ? 1 : -1)) / s;
+        TAEDA_CHECK(exact < (int64_t{1} << 59), "invalid size, possible overflow?");
+        return static_cast<int64_t>(exact);
     }
     const double count = std::ceil((to - from) / by);
     TAEDA_CHECK(count >= 0 && count < 9.2e18, "invalid size, possible overflow?");

@@ -99,3 +99,29 @@ def test_division_with_a_rounding_mode_has_complex_gradients():
     x = taeda.tensor([1.0 + 2.0j, -0.5j], dtype=taeda.complex128, requires_grad=True)
     y = taeda.tensor([2.0 - 1.0j, 1.0 + 1.0j], dtype=taeda.complex128, requires_grad=True)
     assert taeda.testing.gradcheck(lambda a, b: taeda.div(a, b, rounding_mode=None), (x, y))
+
+
+def test_a_mask_without_data_chooses_nothing():
+    with pytest.raises(RuntimeError, match="indices should be either on cpu or on the same device"):
+        taeda.zeros(2, 3).index_put_((taeda.empty(2, 3, dtype=taeda.bool, device="meta"),), taeda.tensor(1.0))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: taeda.empty(70_000, dtype=taeda.bool),
+        lambda: taeda.empty_strided((3, 5), (7, 1), dtype=taeda.bool),
+        lambda: taeda.empty_like(taeda.zeros(70_000), dtype=taeda.bool),
+        lambda: taeda.zeros(2, dtype=taeda.bool).new_empty(70_000),
+        lambda: taeda.zeros(2, dtype=taeda.bool).resize_(70_000),
+    ],
+)
+def test_bools_are_0_or_1_whatever_the_memory_held(make):
+    for size in (15, 70_000):  # what is freed here may be what is used there
+        taeda.full((size,), 7, dtype=taeda.uint8)
+    assert make().view(taeda.uint8).max() <= 1
+
+
+def test_ranges_without_end():
+    with pytest.raises(RuntimeError, match="invalid size, possible overflow"):
+        taeda.arange(-1, 2**63 - 1, dtype=taeda.int64)
