@@ -119,6 +119,15 @@ def test_distances():
     check(torch.pdist, torch.randn(2, 1, 3))
 
 
+@pytest.mark.parametrize("driver", ["gels", "gelsy", "gelsd"])
+def test_least_squares(driver):
+    a, b = torch.randn(3, 5, 2, dtype=torch.float64), torch.randn(3, 5, 1, dtype=torch.float64)
+    for k in range(4):
+        check(lambda a, b, k=k: torch.linalg.lstsq(a, b, driver=driver)[k], a, b)
+    check(lambda a, b: torch.linalg.lstsq(a, b, driver=driver)[0], a, b[0], dims=(0, None))
+    check(torch.func.grad(lambda a, b: torch.linalg.lstsq(a, b, driver=driver)[0].sum()), a, b)
+
+
 def test_images_and_cells():
     image, grid = torch.randn(2, 3, 2, 5, 5), torch.rand(2, 3, 4, 4, 2) * 2 - 1
     sample = lambda x, g: F.grid_sample(x, g, align_corners=False)  # noqa: E731

@@ -55,16 +55,16 @@ WRITTEN = frozenset(
     "_cross_entropy_backward _ctc_loss _ctc_loss_backward _ctc_loss_curvature _embedding _embedding_backward "
     "_group_norm_backward _index _index_backward _index_put _index_select_backward _index_zero _interpolate "
     "_interpolate_backward _inverse_permute _isin _layer_norm_backward _linear_backward _lstm_sequence "
-    "_lstm_sequence_backward _masked_scatter_backward _masked_select_backward _matmul_backward _native_batch_norm "
-    "_nll_loss _nll_loss_backward _pair_matrix _pair_vector _pdist _rms_norm_backward _roll_back _set_tensor_ "
-    "_take_backward _tensor_split.indices _tensor_split_backward _trace_backward addbmm addmm addmv argmax argmin "
-    "baddbmm bmm broadcast_to bucketize cat concat concatenate conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
-    "conv_transpose3d convolution copy_ diag_embed dot expand expand_as fill_.tensor flatten fliplr flipud group_norm "
-    "histc index_add index_copy index_fill index_fill.tensor index_put index_select layer_norm linear masked_fill "
-    "masked_fill.tensor masked_scatter matmul max median min mm mv nanmedian native_layer_norm new_empty_strided "
-    "permute put qr ravel reshape reshape_as resize_ resize_as_ rms_norm roll rot90 searchsorted solve solve_ex "
-    "split.sizes squeeze stack std.unbiased std_mean.unbiased sum_to_size t take trace var.unbiased var_mean.unbiased "
-    "vdot view view.dtype view_as".split()
+    "_lstm_sequence_backward _lstsq _masked_scatter_backward _masked_select_backward _matmul_backward "
+    "_native_batch_norm _nll_loss _nll_loss_backward _pair_matrix _pair_vector _pdist _rms_norm_backward _roll_back "
+    "_set_tensor_ _take_backward _tensor_split.indices _tensor_split_backward _trace_backward addbmm addmm addmv "
+    "argmax argmin baddbmm bmm broadcast_to bucketize cat concat concatenate conv1d conv2d conv3d conv_transpose1d "
+    "conv_transpose2d conv_transpose3d convolution copy_ diag_embed dot expand expand_as fill_.tensor flatten fliplr "
+    "flipud group_norm histc index_add index_copy index_fill index_fill.tensor index_put index_select layer_norm "
+    "linear masked_fill masked_fill.tensor masked_scatter matmul max median min mm mv nanmedian native_layer_norm "
+    "new_empty_strided permute put qr ravel reshape reshape_as resize_ resize_as_ rms_norm roll rot90 searchsorted "
+    "solve solve_ex split.sizes squeeze stack std.unbiased std_mean.unbiased sum_to_size t take trace var.unbiased "
+    "var_mean.unbiased vdot view view.dtype view_as".split()
 )
 # Random numbers for all samples in one draw: with the batch put before the size, or in the shape of the samples.
 DRAWN_SIZED = frozenset("rand randn randint randint.low normal.size".split())
