@@ -8,8 +8,8 @@ from typing import Any
 
 from operations.table import COLUMNS, IMAGES, Make, Operands, Operation, Step, both_ways, images, matrix, on, one, two
 
-# batch, heads, length, width of a head
-ATTENTION = {100: (1, 1, 10, 10), 10_000: (1, 2, 100, 50), 10_000_000: (125, 8, 100, 100)}
+# batch, heads, length, width of a head: about so many elements
+ATTENTION = {100: (1, 1, 10, 10), 10_000: (1, 2, 80, 64), 10_000_000: (100, 8, 192, 64)}
 # batch, length, features
 SEQUENCES = {100: (2, 5, 10), 10_000: (10, 10, 100), 10_000_000: (1000, 100, 100)}
 

@@ -95,18 +95,21 @@ bool scatter_dense_run(const Run& run, F&& combine) {
     char* const table = run.at[1];
     const int64_t step = run.step, plain = run.plain, across = run.table, total = run.n;
     const bool is_far = run.size != kUnchecked && static_cast<int64_t>(run.size) * std::abs(step) > int64_t{512} << 10;
-    auto place = [&](int64_t k) -> T& { return *reinterpret_cast<T*>(table + k * across + index[k] * step); };
-    for (int64_t start = 0; start < total; start += kBlock) {
-        const int64_t stop = std::min(start + kBlock, total);
-        if (!all_inside(index + start, stop - start, run.size)) return false;
-        int64_t k = start;
-        if (is_far)
-            for (; k + kAhead < stop; ++k) {
-                __builtin_prefetch(&place(k + kAhead), 1);
-                combine(place(k), *reinterpret_cast<const T*>(source + k * plain));
-            }
-        for (; k < stop; ++k) combine(place(k), *reinterpret_cast<const T*>(source + k * plain));
-    }
+    auto place = [&](int64_t k) { return table + k * across + index[k] * step; };
+    auto write = [&](int64_t k) {
+        if (!run.is_good(index[k])) [[unlikely]]
+            return false;
+        combine(*reinterpret_cast<T*>(place(k)), *reinterpret_cast<const T*>(source + k * plain));
+        return true;
+    };
+    int64_t k = 0;
+    if (is_far)
+        for (; k + kAhead < total; ++k) {
+            __builtin_prefetch(place(k + kAhead), 1);
+            if (!write(k)) return false;
+        }
+    for (; k < total; ++k)
+        if (!write(k)) return false;
     return true;
 }
 
@@ -207,12 +210,21 @@ RunFunction scatter_function(const Tensor& table, Combine how) {
     });
 }
 
+void prefetch_row(const char* row, int64_t n_bytes) {
+    constexpr int64_t kLine = 64, kMost = 1024;
+    for (int64_t at = 0; at < std::min(n_bytes, kMost); at += kLine) __builtin_prefetch(row + at);
+}
+
 bool run_part(const LoopPlan& plan, int64_t begin, int64_t end, const IndexWalk& walk, RunFunction function, Combine how) {
     bool good = true;
     const int64_t step = walk.step * static_cast<int64_t>(walk.table.item_size());
     const uint64_t size = walk.size < 0 ? kUnchecked : static_cast<uint64_t>(walk.size);
+    // Whole rows at random places: the next one is asked for while this one is read or written.
+    const bool by_row = plan.sizes.size() == 2 && plan.byte_strides[2][0] == 0 && plan.byte_strides[1][1] == 0;
+    const char* last = by_row ? plan.data[2] + (plan.sizes[1] - 1) * plan.byte_strides[2][1] : nullptr;
     plan.for_each_run(begin, end, [&](char* const* at, int64_t n) {
         Run run{at, plan.byte_strides[0][0], plan.byte_strides[1][0], plan.byte_strides[2][0], step, size, n};
+        if (by_row && at[2] != last) prefetch_row(at[1] + index_at(at[2] + plan.byte_strides[2][1]) * step, n * run.table);
         good &= function(run, how);
     });
     return good;

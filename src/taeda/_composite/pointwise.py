@@ -160,12 +160,18 @@ def nan_to_num_(
 def _replacements(
     input: Tensor, nan: float | None, posinf: float | None, neginf: float | None
 ) -> tuple[float, float, float]:
-    limits = taeda.finfo(input.dtype)
+    low, high = _limits(input.dtype)
     return (
         0.0 if nan is None else float(nan),
-        limits.max if posinf is None else float(posinf),
-        limits.min if neginf is None else float(neginf),
+        high if posinf is None else float(posinf),
+        low if neginf is None else float(neginf),
     )
+
+
+@functools.cache
+def _limits(dtype: Any) -> tuple[float, float]:
+    limits = taeda.finfo(dtype)
+    return limits.min, limits.max
 
 
 @functools.cache

@@ -97,18 +97,19 @@ def _is_tiled(query: Any, key: Any, value: Any, mask: Any, dropout_p: float, ena
 
 def _tiled(query: Any, key: Any, value: Any, mask: Any, is_causal: bool, scale: float, enable_gqa: bool) -> Any:
     """Attention by the fused kernel, which takes (batch, heads, length, width)."""
-    if key.size(-1) != query.size(-1) or value.size(-2) != key.size(-2):
+    sizes, key_sizes, value_sizes = tuple(query.shape), tuple(key.shape), tuple(value.shape)
+    if key_sizes[-1] != sizes[-1] or value_sizes[-2] != key_sizes[-2]:
         raise RuntimeError(
-            f"scaled_dot_product_attention: the sizes of query {list(query.shape)}, key {list(key.shape)} and value "
-            f"{list(value.shape)} do not fit together"
+            f"scaled_dot_product_attention: the sizes of query {list(sizes)}, key {list(key_sizes)} and value "
+            f"{list(value_sizes)} do not fit together"
         )
-    lead = tuple(query.shape[:-2])
-    if not enable_gqa and not (lead == tuple(key.shape[:-2]) == tuple(value.shape[:-2])):
+    lead = sizes[:-2]
+    if not enable_gqa and not (lead == key_sizes[:-2] == value_sizes[:-2]):
         lead = taeda.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
         query, key, value = (x.expand(*lead, *x.shape[-2:]) for x in (query, key, value))
     if mask is not None:
         mask = _mask_of_heads(mask, lead, query.size(-2), key.size(-2))
-    query, key, value = (_with_heads(x) for x in (query, key, value))
+    query, key, value = _with_heads(query), _with_heads(key), _with_heads(value)
     result = taeda._C._attention(query, key, value, mask, is_causal, scale)[0]
     return result if len(lead) == 2 else result.reshape(*lead, *result.shape[-2:])
 
