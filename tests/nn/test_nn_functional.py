@@ -71,6 +71,15 @@ def test_pad_by_negative_numbers_crops_and_impossible_pads_are_errors():
         F.pad(tensor(x), (1, 1), "sideways")
 
 
+def test_unfold_of_single_elements_is_a_copy():
+    x = taeda.arange(24.0).view(2, 3, 2, 2)
+    columns = F.unfold(x, 1)
+    close(columns, array(x).reshape(2, 3, 4))
+    columns[:] = 0
+    assert x.sum() == 276
+    assert F.unfold(taeda.ones(0, 3, 4, 4), 2).shape == (0, 12, 9)
+
+
 def test_unfold_lists_windows_and_fold_adds_them_up():
     x = rng.normal(size=(2, 3, 6, 5))
     columns = F.unfold(tensor(x), (3, 2), dilation=(1, 2), padding=1, stride=2)

@@ -257,6 +257,16 @@ def test_einsum_errors(equation, phrase):
         taeda.einsum(equation, taeda.ones(2, 3), taeda.ones(3, 4))
 
 
+def test_einsum_plans_are_kept_for_the_shapes():
+    for m, n in ((2, 3), (4, 3), (2, 3), (1, 0)):
+        a, b = array(m, n), array(n, m)
+        assert_same(taeda.einsum("ij,jk->ki", taeda.tensor(a), taeda.tensor(b)), (a @ b).T)
+    x = taeda.ones(2, 3)
+    same = taeda.einsum("ij->ij", x)
+    same[0, 0] = 5  # a view: of the same memory, but another tensor
+    assert same is not x and x[0, 0] == 5 and taeda.einsum("ij->ji", x)[0, 0] == 5
+
+
 def test_other_products():
     a, b, c = array(4, 5), array(5, 6), array(6, 3)
     x, y, z = map(taeda.tensor, (a, b, c))

@@ -204,3 +204,19 @@ def test_broadcast_helpers():
 def test_errors(call, error, phrase):
     with pytest.raises(error, match=phrase):
         call(taeda.zeros(3, 4))
+
+
+@pytest.mark.parametrize("dim", [None, 0, 1, -1])
+@pytest.mark.parametrize("repeats", [0, 1, 3])
+def test_repeat_interleave_by_a_number(dim, repeats):
+    a = np.arange(12.0).reshape(3, 4)
+    x = taeda.tensor(a)
+    made = x.repeat_interleave(repeats, dim)
+    np.testing.assert_array_equal(made, np.repeat(a, repeats, dim))
+    made.fill_(-1)  # a copy, also of what is there once
+    assert x.sum() == 66
+    size = made.shape[0 if dim is None else dim]
+    assert x.repeat_interleave(repeats, dim, output_size=size).shape == made.shape
+    with pytest.raises(RuntimeError, match="allocated size does not match"):
+        x.repeat_interleave(repeats, dim, output_size=size + 1)
+    np.testing.assert_array_equal(taeda.tensor(2.0).repeat_interleave(repeats, 0), np.full(repeats, 2.0))
