@@ -143,6 +143,14 @@ class Function(metaclass=_FunctionMeta):
             "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
         )
 
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
+        """Return the results for all samples and where these lie in them: the rule of `taeda.func.vmap`, if it needs one of its own.
+
+        `info` has the `batch_size` and the `randomness`; `in_dims` says for each argument where its samples lie, or None.
+        """
+        raise NotImplementedError("To use autograd.Function with vmap, it must override the vmap staticmethod.")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError(
             f"{type(self).__name__} should not be instantiated. Methods on autograd functions are all static, so you "
@@ -153,10 +161,13 @@ class Function(metaclass=_FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Return forward's results, recorded so that backward runs for them."""
+        has_context = cls.setup_context is not Function.setup_context
+        inputs = _bind_defaults(cls.forward, args, kwargs) if has_context else args
+        if _lowering is not None and (lowered := _lowering(cls, inputs)) is not None:
+            return cls._apply_lowered(lowered, inputs, kwargs, has_context)
         node = cls._backward_cls()
-        if cls.setup_context is Function.setup_context:
-            return _C._apply_function(node, functools.partial(cls.forward, node, **kwargs), args)
-        inputs = _bind_defaults(cls.forward, args, kwargs)
+        if not has_context:
+            return _C._apply_function(node, functools.partial(cls.forward, node, **kwargs), inputs)
 
         def forward(*values: Any) -> Any:
             output = cls.forward(*values)
@@ -164,6 +175,28 @@ class Function(metaclass=_FunctionMeta):
             return output
 
         return _C._apply_function(node, forward, inputs)
+
+    @classmethod
+    def _apply_lowered(
+        cls, lowered: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], has_context: bool
+    ) -> Any:
+        """Return the results for batched tensors; see Note [Functions of batched tensors]."""
+        node, is_recording = cls._backward_cls(), taeda.is_grad_enabled()
+
+        def forward(*values: Any) -> Any:
+            with taeda.set_grad_enabled(is_recording):
+                output = lowered(*values)
+            if has_context:
+                cls.setup_context(node, values, output)
+            else:
+                cls.forward(node, *values, **kwargs)  # for what it saves
+            return output
+
+        return _C._apply_function(node, forward, args)
+
+
+# Set by taeda.func._custom.
+_lowering: Callable[..., Any] | None = None
 
 
 class NestedIOFunction(Function):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from taeda import _C
+from taeda.func import _custom  # noqa: F401  (it registers itself)
 from taeda.func._batch import Batch as _Batch
 from taeda.func._modules import functional_call, replace_all_batch_norm_modules_, stack_module_state
 from taeda.func._rearrange import rearrange

@@ -11,7 +11,7 @@ from typing import Any
 import taeda
 from taeda import _C, _wrapped
 
-__all__ = ["Batch", "Level", "batch_of", "levels", "unwrap", "wrap"]
+__all__ = ["Batch", "Level", "batch_of", "inside", "levels", "outside", "unwrap", "wrap"]
 
 
 class Level:
@@ -25,7 +25,7 @@ class Level:
         self.randomness = randomness
 
 
-# Those that are running, outermost first. While a rule runs, those from its own level on are taken off (see `intercept`).
+# Those that are running, outermost first. While a rule runs, those from its own level on are taken off (see `outside`).
 levels: list[Level] = []
 
 
@@ -94,18 +94,46 @@ def unwrap(value: Any, level: Level) -> tuple[Any, Any]:
     return value, None
 
 
+class inside:
+    """A context in which a level is the innermost that runs."""
+
+    __slots__ = ("level",)
+
+    def __init__(self, level: Level) -> None:
+        self.level = level
+
+    def __enter__(self) -> None:
+        levels.append(self.level)
+        _C._intercept_random(1)
+
+    def __exit__(self, *error: object) -> None:
+        levels.pop()
+        _C._intercept_random(-1)
+
+
+class outside:
+    """A context in which a level and those inside it are out of the way."""
+
+    __slots__ = ("above",)
+
+    def __init__(self, level: Level) -> None:
+        self.above = [other for other in levels if other.number >= level.number]
+
+    def __enter__(self) -> None:
+        del levels[len(levels) - len(self.above) :]
+        _C._intercept_random(-len(self.above))
+
+    def __exit__(self, *error: object) -> None:
+        levels.extend(self.above)
+        _C._intercept_random(len(self.above))
+
+
 def intercept(level: Level, op: Any, form: str, arguments: tuple[Any, ...], outs: tuple[Any, ...]) -> Any:
-    """Run an operation's batching rule, with this level and those inside it out of the way."""
+    """Run an operation's batching rule outside of its level."""
     from taeda.func import _rules
 
-    above = [other for other in levels if other.number >= level.number]
-    del levels[len(levels) - len(above) :]
-    _C._intercept_random(-len(above))
-    try:
+    with outside(level):
         return _rules.apply(level, op, form, arguments, outs)
-    finally:
-        levels.extend(above)
-        _C._intercept_random(len(above))
 
 
 def _intercept_random(op: Any, form: str, arguments: tuple[Any, ...], outs: tuple[Any, ...]) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import taeda
-from taeda import _C
 from taeda.autograd import forward_ad
 from taeda.func import _batch
 from taeda.utils import _pytree as pytree
@@ -135,13 +134,8 @@ def _run(
     level = _batch.Level(len(_batch.levels) + 1, batch_size, randomness)
     batched = [leaf if dim is None else _batch.wrap(leaf, dim, level) for leaf, dim in zip(leaves, dims, strict=True)]
     arguments = pytree.tree_unflatten(batched, structure)
-    _batch.levels.append(level)
-    _C._intercept_random(1)
-    try:
+    with _batch.inside(level):
         results = func(*arguments, **kwargs)
-    finally:
-        _batch.levels.pop()
-        _C._intercept_random(-1)
     flat, shape = pytree.tree_flatten(results)
     return [_samples(func, item, level) for item in flat], shape
 
