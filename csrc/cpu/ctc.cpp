@@ -45,6 +45,8 @@ void check_lengths(const char* name, const Tensor& lengths, int64_t samples, int
 
 Batch::Batch(const Tensor& log_probs, const Tensor& labels, const Tensor& inputs, const Tensor& lengths, int64_t blank)
     : steps(log_probs.size(0)), samples(log_probs.size(1)), classes(log_probs.size(2)) {
+    TAEDA_CHECK(!labels.is_meta() && !inputs.is_meta() && !lengths.is_meta(),
+                "Expected all tensors to be on the same device, but log_probs has data, and the targets or lengths are on meta");
     TAEDA_CHECK(blank >= 0 && blank < classes, "blank must be in label range, but got blank ", blank, " for ", classes, " classes");
     input_lengths = contiguous(to_dtype(inputs, DType::Int64));
     target_lengths = contiguous(to_dtype(lengths, DType::Int64));
@@ -251,6 +253,11 @@ void visit(const Tensor& log_probs, F&& f) {
 std::tuple<Tensor, Tensor> _ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths, const Tensor& target_lengths,
                                      int64_t blank, bool zero_infinity) {
     TAEDA_CHECK(log_probs.dim() == 3, "log_probs must be of shape (T, N, C), but got ", shape_text(log_probs.sizes()));
+    if (log_probs.is_meta()) {  // the lengths cannot be read: as if one target were as long as can be
+        const int64_t n = log_probs.size(1), longest = targets.dim() == 2 ? targets.size(1) : targets.numel();
+        return {empty(Shape{n}, log_probs.dtype(), log_probs.device()),
+                empty(Shape{n, log_probs.size(0), 2 * longest + 1}, log_probs.dtype(), log_probs.device())};
+    }
     const Batch batch(log_probs, targets, input_lengths, target_lengths, blank);
     Tensor loss = empty(Shape{batch.samples}, log_probs.dtype()), alpha = empty(Shape{batch.samples, batch.steps, batch.states}, log_probs.dtype());
     const Tensor probs = contiguous(log_probs);
@@ -270,6 +277,7 @@ std::tuple<Tensor, Tensor> _ctc_loss(const Tensor& log_probs, const Tensor& targ
 
 Tensor _ctc_loss_backward(const Tensor& g, const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths, const Tensor& target_lengths,
                           const Tensor& log_alpha, int64_t blank, bool zero_infinity) {
+    if (log_probs.is_meta()) return empty_like(log_probs);
     const Batch batch(log_probs, targets, input_lengths, target_lengths, blank);
     Tensor out = empty(log_probs.sizes(), log_probs.dtype());
     const Tensor probs = contiguous(log_probs), alpha = contiguous(log_alpha), grad = contiguous(g);
@@ -286,6 +294,7 @@ Tensor _ctc_loss_backward(const Tensor& g, const Tensor& log_probs, const Tensor
 
 Tensor _ctc_loss_curvature(const Tensor& direction, const Tensor& g, const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths,
                            const Tensor& target_lengths, const Tensor& log_alpha, int64_t blank, bool zero_infinity) {
+    if (log_probs.is_meta()) return empty_like(log_probs);
     const Batch batch(log_probs, targets, input_lengths, target_lengths, blank);
     Tensor out = empty(log_probs.sizes(), log_probs.dtype());
     const Tensor probs = contiguous(log_probs), alpha = contiguous(log_alpha), grad = contiguous(g), along = contiguous(direction);

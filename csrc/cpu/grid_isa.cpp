@@ -9,6 +9,72 @@ namespace {
 
 template <class T>
 struct Grid {
+    // kOutside: 0 zeros, 1 border, 2 reflection.
+    template <bool kNearest, int kOutside>
+    static void fused_line(const GridLine<T>& line, const T* at, int64_t n, int32_t* place, T* weight, int32_t* is_empty) {
+        const int32_t size = line.size, step = line.step;
+        const T scale = line.scale, shift = line.shift, low = line.low, span = line.span, last = static_cast<T>(size - 1);
+        const auto moved = [&](T x) {
+            const T above = kOutside != 0 || x > 0 ? x : T(0);  // the others are inside already, or one too far
+            return above < last ? above : last;
+        };
+        const auto start = [&](T inside) {
+            const int32_t element = static_cast<int32_t>(inside);
+            return (element < size ? element : size - 1) * step;  // a long line's end may not be a float
+        };
+        T bounded[kGridBlock];
+#pragma GCC ivdep
+        for (int64_t i = 0; i < n; ++i) {
+            T x = ((at[i] + 1) * scale - shift) * T(0.5);
+            if constexpr (kOutside == 2) {
+                const T positive = std::abs(x - low), turns = std::floor(positive / span), rest = positive - turns * span, half = turns * T(0.5);
+                x = (std::floor(half) != half ? span - rest : rest) + low;
+            }
+            if constexpr (kOutside == 0) bounded[i] = std::abs(x) < T(1e9) ? x : T(-100);
+            else bounded[i] = x > 0 ? x : T(0);
+        }
+        if constexpr (kOutside != 0) {
+#pragma GCC ivdep
+            for (int64_t i = 0; i < n; ++i) bounded[i] = bounded[i] < last ? bounded[i] : last;
+        }
+#pragma GCC ivdep
+        for (int64_t i = 0; i < n; ++i) {
+            const T x = bounded[i];
+            // Comparisons without branches: those keep the loop from being vectorised.
+            const T first = kNearest ? std::nearbyint(x) : std::floor(x), share = x - first, at_first = moved(first);
+            const int32_t has_first = kOutside != 0 || at_first == first ? 1 : 0;
+            place[i] = start(at_first);
+            if constexpr (kNearest) {
+                weight[i] = kOutside != 0 || at_first == first ? T(1) : T(0);
+                if constexpr (kOutside == 0) is_empty[i] |= has_first ^ 1;
+            } else {
+                const T second = first + 1, at_second = moved(second), rest = 1 - share;
+                const int32_t has_second = kOutside != 0 || at_second == second ? 1 : 0;
+                place[n + i] = start(at_second);
+                weight[i] = kOutside != 0 || at_first == first ? rest : T(0);
+                weight[n + i] = kOutside != 0 || at_second == second ? share : T(0);
+                if constexpr (kOutside == 0) is_empty[i] |= (has_first | has_second) ^ 1;
+            }
+        }
+    }
+
+    template <int kStride>
+    static void take(const T* from, int64_t n, T* to) {
+        for (int64_t i = 0; i < n; ++i) to[i] = from[i * kStride];
+    }
+
+    static void line(const GridLine<T>& line, const T* coordinate, int64_t n, int32_t* place, T* weight, int32_t* is_empty) {
+        T at[kGridBlock];
+        line.stride == 2 ? take<2>(coordinate, n, at) : take<3>(coordinate, n, at);
+        const auto fused = line.nearest ? (line.outside == 0   ? fused_line<true, 0>
+                                           : line.outside == 1 ? fused_line<true, 1>
+                                                               : fused_line<true, 2>)
+                                        : (line.outside == 0   ? fused_line<false, 0>
+                                           : line.outside == 1 ? fused_line<false, 1>
+                                                               : fused_line<false, 2>);
+        fused(line, at, n, place, weight, is_empty);
+    }
+
     static void position(const T* coordinate, int64_t stride, int64_t n, T length, bool align_corners, T* at) {
         if (align_corners)
             for (int64_t i = 0; i < n; ++i) at[i] = (coordinate[i * stride] + 1) / 2 * (length - 1);
@@ -113,7 +179,14 @@ struct Grid {
         }
     }
     static void gather(const T* x, int64_t n, int64_t taps, const int32_t* index, const T* weight, T* y) {
-        if (taps == 1) return gather_some<1, false>(x, n, index, weight, y);
+        if (taps == 1) {  // the nearest element, or none
+#pragma GCC ivdep
+            for (int64_t i = 0; i < n; ++i) {
+                const T value = x[index[i]];
+                y[i] = weight[i] == 0 ? T(0) : value;
+            }
+            return;
+        }
         gather_some<4, false>(x, n, index, weight, y);
         for (int64_t t = 4; t < taps; t += 4) gather_some<4, true>(x, n, index + t * n, weight + t * n, y);
     }
@@ -143,8 +216,33 @@ struct Grid {
         }
     }
 
+    static void shift(const T* x, T offset, int64_t n, T* y) {
+        for (int64_t i = 0; i < n; ++i) y[i] = x[i] + offset;
+    }
+
+    static void clear(const int32_t* mask, int64_t n, T* y) {
+#pragma GCC ivdep
+        for (int64_t i = 0; i < n; ++i) y[i] = mask[i] ? T(0) : y[i];
+    }
+
+    static bool mark(const int32_t* is_inside, int64_t n, int32_t* mask) {
+        int32_t any = 0;
+#pragma GCC ivdep
+        for (int64_t i = 0; i < n; ++i) {
+            mask[i] |= is_inside[i] ^ 1;
+            any |= mask[i];
+        }
+        return any != 0;
+    }
+
+    static bool any(const int32_t* mask, int64_t n) {
+        int32_t found = 0;
+        for (int64_t i = 0; i < n; ++i) found |= mask[i];
+        return found != 0;
+    }
+
     static constexpr GridKernels<T> kernels() {
-        return {position, reflect, clip, bound, split, polynomial, place, combine, gather, gather_add, weigh, scale};
+        return {line, position, reflect, clip, bound, split, polynomial, place, combine, gather, gather_add, weigh, scale, shift, clear, mark, any};
     }
 };
 

@@ -7,9 +7,25 @@
 
 namespace taeda::cpu {
 
+inline constexpr int64_t kGridBlock = 256;  // points whose taps are at hand at once
+
+// One dimension of an image, as `line` needs it.
+template <class T>
+struct GridLine {
+    T scale, shift;      // a coordinate c lies at element ((c + 1) * scale - shift) / 2
+    T low, span;         // of reflection
+    int64_t stride;      // of the coordinates
+    int32_t size, step;  // in elements
+    int outside;         // 0: zeros, 1: border, 2: reflection
+    bool nearest;
+};
+
 // Arrays hold one value for each of n points. `moves` is how a position moves with the one it was made from: 1, -1 or 0.
 template <class T>
 struct GridKernels {
+    // All of the following up to `place` at once, for at most kGridBlock points and without slopes: of the nearest element or
+    // the two around each point.
+    void (*line)(const GridLine<T>& line, const T* coordinate, int64_t n, int32_t* place, T* weight, int32_t* is_empty);
     // at: coordinates from -1 to 1, `stride` apart, in elements of a line of `length`
     void (*position)(const T* coordinate, int64_t stride, int64_t n, T length, bool align_corners, T* at);
     // at: mirrored at `low` and at `low + span` until it lies between
@@ -26,7 +42,7 @@ struct GridKernels {
     void (*place)(const T* at, T offset, int64_t n, int32_t size, int32_t step, int32_t* place, T* weight, T* slope, int32_t* is_inside);
     // index = p + q, weight = w * v
     void (*combine)(const int32_t* p, const int32_t* q, const T* w, const T* v, int64_t n, int32_t* index, T* weight);
-    // y = sum over taps of weight[tap * n + i] * x[index[tap * n + i]]
+    // y = sum over taps of weight[tap * n + i] * x[index[tap * n + i]]; a single tap counts whole, or not at all
     void (*gather)(const T* x, int64_t n, int64_t taps, const int32_t* index, const T* weight, T* y);
     // sum[tap * n + i] += g * x[index[tap * n + i]]
     void (*gather_add)(const T* x, const T* g, int64_t n, int64_t taps, const int32_t* index, T* sum);
@@ -34,6 +50,12 @@ struct GridKernels {
     void (*weigh)(const T* weight, const T* x, int64_t n, T* sum);
     // y = weight * x, 0 where the weight is 0
     void (*scale)(const T* weight, const T* x, int64_t n, T* y);
+    void (*shift)(const T* x, T offset, int64_t n, T* y);
+    // y = 0 where the mask is not 0
+    void (*clear)(const int32_t* mask, int64_t n, T* y);
+    // mask |= !is_inside; whether any is set
+    bool (*mark)(const int32_t* is_inside, int64_t n, int32_t* mask);
+    bool (*any)(const int32_t* mask, int64_t n);
 };
 
 struct GridTable {

@@ -2,6 +2,7 @@
 // and each channel is then a weighted sum of what it has there.
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "base/parallel.h"
 #include "cpu/copy.h"
@@ -16,7 +17,7 @@ namespace {
 enum class Sampling { Linear, Nearest, Cubic };
 enum class Outside { Zeros, Border, Reflection };
 
-constexpr int64_t kBlock = 256;  // points whose taps are at hand at once
+constexpr int64_t kBlock = kGridBlock;
 constexpr int64_t kPieceWork = 1 << 14;
 constexpr int64_t kMaxDims = 3;
 
@@ -73,6 +74,21 @@ struct Sampler {
     bool is_half() const { return precision == DType::Float16 || precision == DType::BFloat16; }
     // How many elements a coordinate passes while it grows by one.
     T speed(int64_t d) const { return static_cast<T>(align_corners ? size[d] - 1 : size[d]) / 2; }
+
+    // Whether one kernel has all of a line: no rounding in between, no cubic.
+    bool is_plain() const { return !is_half() && mode != Sampling::Cubic; }
+    GridLine<T> line(int64_t d) const {
+        const T length = static_cast<T>(size[d]), inner = align_corners ? length - 1 : length;
+        return {inner,
+                T(align_corners ? 0 : 1),
+                T(align_corners ? 0 : -0.5),
+                inner,
+                n,
+                static_cast<int32_t>(size[d]),
+                static_cast<int32_t>(step[d]),
+                static_cast<int>(outside),
+                mode == Sampling::Nearest};
+    }
 
     // From -1 .. 1 to the image's elements.
     void position(const T* coordinate, int64_t d, int64_t count, T* at) const {
@@ -135,9 +151,14 @@ public:
     void fill(const T* grid, int64_t n_points, const int64_t* order = nullptr) {
         n = n_points;
         any_empty = false;
-        std::fill_n(is_empty, n, 0);
-        for (int64_t d = 0; d < sampler_.n; ++d) fill_line(grid + sampler_.n - 1 - d, d, order ? order[d] : 0);
-        for (int64_t i = 0; i < n; ++i) any_empty |= is_empty[i] != 0;
+        std::memset(is_empty, 0, sizeof is_empty);
+        const bool is_plain = !order && !line_slope_.data() && sampler_.is_plain();
+        for (int64_t d = 0; d < sampler_.n; ++d) {
+            const T* coordinate = grid + sampler_.n - 1 - d;
+            if (is_plain) grid_kernels<T>().line(sampler_.line(d), coordinate, n, place(d, 0), line_weight_.data() + d * count_ * n, is_empty);
+            else fill_line(coordinate, d, order ? order[d] : 0);
+        }
+        if (is_plain) any_empty = sampler_.outside == Outside::Zeros && grid_kernels<T>().any(is_empty, n);
         const T* lines[kMaxDims];
         for (int64_t d = 0; d < sampler_.n; ++d) lines[d] = line_weight_.data() + d * count_ * n;
         combine(lines, weight_.data());
@@ -166,18 +187,18 @@ private:
         write_weights(order, share, moves, weight);
         if (with_slopes) write_weights(order + 1, share, moves, slope);
         int32_t inside[kBlock];
-        std::fill_n(inside, n, 0);
+        std::memset(inside, 0, sizeof inside);
         for (int64_t t = 0; t < count_; ++t) {
             const T* from = at;
             if (is_cubic) {  // the points around are moved into the image one by one
-                for (int64_t i = 0; i < n; ++i) moved[i] = at[i] + static_cast<T>(t - 1);
+                kernels.shift(at, static_cast<T>(t - 1), n, moved);
                 sampler_.pad(moved, share, d, n);
                 from = moved;
             }
             kernels.place(from, static_cast<T>(is_cubic ? 0 : t), n, static_cast<int32_t>(sampler_.size[d]), static_cast<int32_t>(sampler_.step[d]),
                           place(d, t), weight + t * n, slope ? slope + t * n : nullptr, inside);
         }
-        for (int64_t i = 0; i < n; ++i) is_empty[i] |= inside[i] ^ 1;
+        any_empty = kernels.mark(inside, n, is_empty);
     }
 
     void write_weights(int64_t order, const T* share, const T* moves, T* out) {
@@ -254,7 +275,7 @@ void sample(const Sampler<T>& sampler, const Sizes& sizes, const T* x, const T* 
                 const int64_t plane = b * sizes.channels + c;
                 T* to = out + plane * sizes.points + i;
                 grid_kernels<T>().gather(x + plane * sampler.plane(), n, taps.n_taps(), taps.index(), taps.weight(), to);
-                for (int64_t j = 0; taps.any_empty && j < n; ++j) to[j] = taps.is_empty[j] ? T(0) : to[j];
+                if (taps.any_empty && taps.n_taps() > 1) grid_kernels<T>().clear(taps.is_empty, n, to);
             }
         }
     });
@@ -391,7 +412,7 @@ std::tuple<Tensor, Tensor> _grid_sample_backward(const Tensor& g, const Tensor& 
             dx = empty(input.sizes(), computed);
             scatter_gradient(sampler, sizes, grad.data<T>(), points.data<T>(), dx.data<T>());
         }
-        if (needs_grid) {
+        if (needs_grid && sampler.mode != Sampling::Nearest) {  // the nearest element stays the same nearly everywhere
             const Tensor x = contiguous(to_dtype(input, computed));
             dgrid = empty(grid.sizes(), computed);
             grid_gradient(sampler, sizes, grad.data<T>(), x.data<T>(), points.data<T>(), dgrid.data<T>());

@@ -36,7 +36,8 @@ struct Taps {
     int64_t from = 0, to = 0;
     std::vector<int32_t> start{0}, index;
     std::vector<T> weight;
-    // Where all rows have equally many, the same ordered by tap: neighbouring outputs lie side by side.
+    // Where the rows have about equally many, the same ordered by tap: neighbouring outputs lie side by side. The last tap of a
+    // shorter row counts as several whose weights sum up to its own.
     int64_t uniform = 0;
     std::vector<int32_t> tap_index;
     std::vector<T> tap_weight;
@@ -49,14 +50,27 @@ struct Taps {
     int64_t count(int64_t o) const { return start[static_cast<size_t>(o) + 1] - start[static_cast<size_t>(o)]; }
 
     void find_uniform() {
-        for (int64_t o = 1; o < to; ++o)
-            if (count(o) != count(0)) return;
-        uniform = to ? count(0) : 0;
-        for (int64_t t = 0; t < uniform; ++t)
-            for (int64_t o = 0; o < to; ++o) {
-                tap_index.push_back(index[static_cast<size_t>(o * uniform + t)]);
-                tap_weight.push_back(weight[static_cast<size_t>(o * uniform + t)]);
+        int64_t most = 0;
+        for (int64_t o = 0; o < to; ++o) {
+            if (count(o) == 0) return;
+            most = std::max(most, count(o));
+        }
+        if (most * to > 2 * static_cast<int64_t>(index.size())) return;
+        uniform = most;
+        tap_index.resize(static_cast<size_t>(most * to));
+        tap_weight.resize(static_cast<size_t>(most * to));
+        for (int64_t o = 0; o < to; ++o) {
+            const auto begin = static_cast<size_t>(start[static_cast<size_t>(o)]);
+            const int64_t n = count(o);
+            T rest = weight[begin + static_cast<size_t>(n) - 1];
+            for (int64_t t = 0; t < most; ++t) {
+                const auto from = begin + static_cast<size_t>(std::min(t, n - 1)), place = static_cast<size_t>(t * to + o);
+                const bool is_shared = t >= n - 1;
+                if (is_shared && t + 1 < most) rest /= 2;
+                tap_index[place] = index[from];
+                tap_weight[place] = is_shared ? rest : weight[from];
             }
+        }
     }
 
     // For columns of `channels` elements each.
@@ -162,6 +176,9 @@ Taps<T> make_taps(const Axis& axis, Mode mode) {
     Taps<T> taps;
     taps.from = axis.from;
     taps.to = axis.to;
+    taps.start.reserve(static_cast<size_t>(axis.to) + 1);
+    taps.index.reserve(static_cast<size_t>(axis.to) * 4);
+    taps.weight.reserve(static_cast<size_t>(axis.to) * 4);
     for (int64_t o = 0; o < axis.to; ++o) {
         if (mode == Mode::Nearest || mode == Mode::NearestExact) taps.add(axis.nearest(o, mode == Mode::NearestExact), T(1));
         else if (axis.antialias) add_antialiased(taps, axis, mode, o);
@@ -209,6 +226,25 @@ void resize_axis(const Taps<T>& taps, bool scattered, int64_t outer, int64_t inn
             kernels.blend(x + i / taps.to * taps.from * inner, inner, y + i * inner, inner, taps.count(i % taps.to), taps.index.data() + begin,
                           taps.weight.data() + begin);
         }
+    });
+}
+
+// Images of pixels that shrink, two taps in each dimension: four pixels at once, so that the rows in between are never written.
+template <class T>
+void blend_pixels(const Taps<T>& rows, const Taps<T>& columns, int64_t planes, int64_t channels, const T* x, T* y) {
+    const int64_t image = rows.from * columns.from * channels;
+    parallel_for(0, planes * rows.to, std::max<int64_t>(1, kPieceWork / (columns.to * channels)), [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i)
+            for (int64_t w = 0; w < columns.to; ++w) {
+                int32_t index[4];
+                T weight[4];
+                for (int64_t k = 0; k < 4; ++k) {
+                    const auto row = static_cast<size_t>(k / 2 * rows.to + i % rows.to), column = static_cast<size_t>(k % 2 * columns.to + w);
+                    index[k] = static_cast<int32_t>(rows.tap_index[row] * columns.from) + columns.tap_index[column];
+                    weight[k] = rows.tap_weight[row] * columns.tap_weight[column];
+                }
+                resize_kernels<T>().blend(x + i / rows.to * image, channels, y + (i * columns.to + w) * channels, channels, 4, index, weight);
+            }
     });
 }
 
@@ -320,6 +356,12 @@ void run_linear(const std::vector<Axis>& axes, Mode mode, bool backward, const L
         return a.shrinks() ? a.dim < b.dim : a.dim > b.dim;
     });
     ReleaseHostLock unlocked(x.numel() + y.numel() > kPieceWork);
+    if (!backward && !has_columns && plan.steps.size() == 2 && axes.size() == 2 && plan.steps[0].shrinks()) {
+        const size_t row = plan.steps[0].dim == 0 ? 0 : 1;
+        const Taps<T>&rows = plan.steps[row].taps, &columns = plan.steps[1 - row].taps;
+        if (rows.uniform == 2 && columns.uniform == 2 && rows.from * columns.from <= INT32_MAX)
+            return blend_pixels(rows, columns, layout.planes, layout.channels, x.data<T>(), y.data<T>());
+    }
     if (plan.steps.empty()) std::copy_n(x.data<T>(), x.numel(), y.data<T>());
     else plan.run(x.data<T>(), y.data<T>(), layout.planes);
 }

@@ -10,28 +10,28 @@ namespace {
 
 template <class T>
 struct Resize {
-    template <int kTaps>
+    template <int kTaps, bool kAdd>
     static void fixed_line(const T* x, T* y, int64_t n, const int32_t* index, const T* weight) {
 #pragma GCC ivdep
         for (int64_t o = 0; o < n; ++o) {
             T sum = weight[o] * x[index[o]];
 #pragma GCC unroll 4
             for (int t = 1; t < kTaps; ++t) sum += weight[t * n + o] * x[index[t * n + o]];
-            y[o] = sum;
+            y[o] = kAdd ? y[o] + sum : sum;
         }
     }
 
     static void line(const T* x, T* y, int64_t n, int64_t taps, const int32_t* index, const T* weight) {
-        if (taps == 2) return fixed_line<2>(x, y, n, index, weight);
-        if (taps >= 4) fixed_line<4>(x, y, n, index, weight);
-        else if (taps > 0) fixed_line<1>(x, y, n, index, weight);
-        else std::fill_n(y, n, T(0));
-        for (int64_t t = taps >= 4 ? 4 : 1; t < taps; ++t) {
-            const int32_t* place = index + t * n;
-            const T* w = weight + t * n;
-#pragma GCC ivdep
-            for (int64_t o = 0; o < n; ++o) y[o] += w[o] * x[place[o]];
-        }
+        if (taps == 0) return static_cast<void>(std::fill_n(y, n, T(0)));
+        const int64_t first = taps >= 4 ? 4 : taps;
+        if (first == 4) fixed_line<4, false>(x, y, n, index, weight);
+        else if (first == 3) fixed_line<3, false>(x, y, n, index, weight);
+        else if (first == 2) fixed_line<2, false>(x, y, n, index, weight);
+        else fixed_line<1, false>(x, y, n, index, weight);
+        int64_t t = first;
+        for (; t + 4 <= taps; t += 4) fixed_line<4, true>(x, y, n, index + t * n, weight + t * n);
+        for (; t + 2 <= taps; t += 2) fixed_line<2, true>(x, y, n, index + t * n, weight + t * n);
+        if (t < taps) fixed_line<1, true>(x, y, n, index + t * n, weight + t * n);
     }
 
     static void ragged_line(const T* x, T* y, int64_t n, const int32_t* start, const int32_t* index, const T* weight) {

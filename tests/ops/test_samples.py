@@ -5,7 +5,9 @@ The samples are taeda.testing.samples; a new row of the registry is checked here
 
 from __future__ import annotations
 
+import math
 import re
+from functools import partial
 
 import pytest
 import references
@@ -73,6 +75,18 @@ def test_second_gradient(key):
     on_all(key, checks.check_second_gradient)
 
 
+@pytest.mark.slow
+@with_gradient("gradient")
+def test_gradient_element_by_element(key):
+    on_all(key, partial(checks.check_gradient, projected_beyond=math.inf))
+
+
+@pytest.mark.slow
+@with_gradient("second gradient")
+def test_second_gradient_element_by_element(key):
+    on_all(key, partial(checks.check_second_gradient, projected_beyond=math.inf))
+
+
 # ---- values and dtypes
 
 with_reference = pytest.mark.parametrize(
@@ -123,7 +137,8 @@ def test_values_of_other_dtypes(key, dtype):
 @each_row
 def test_half(key, dtype):
     for sample in accepted(key, getattr(taeda, dtype)):
-        if key not in ("view.dtype", "_batch_norm_backward"):  # bits; and statistics that belong to the input
+        # Bits; statistics that belong to the input; positions, which PyTorch rounds as well before it weighs.
+        if key not in ("view.dtype", "_batch_norm_backward", "_grid_sample", "_grid_weights"):
             checks.check_half(ROWS[key], sample)
 
 
@@ -131,6 +146,12 @@ def test_half(key, dtype):
 def test_gradient_of_complex_numbers(key):
     for sample in accepted(key, taeda.complex128) if is_public(ROWS[key]) else []:
         checks.check_gradient(ROWS[key], sample)
+
+
+@with_gradient("second gradient")
+def test_second_gradient_of_complex_numbers(key):
+    for sample in accepted(key, taeda.complex128) if is_public(ROWS[key]) else []:
+        checks.check_second_gradient(ROWS[key], sample)
 
 
 # ---- forward mode and vmap

@@ -236,3 +236,18 @@ def test_ctc_errors():
         F.ctc_loss(log_probs, targets, (4,), (2,))
     with pytest.raises(RuntimeError, match="label range"):
         F.ctc_loss(log_probs, taeda.tensor([[1, 7]]), (3,), (2,))
+
+
+def test_ctc_without_data():
+    """On the meta device the lengths cannot be read; the shapes follow from the sizes."""
+    scores = taeda.zeros(5, 2, 4, device="meta", requires_grad=True)
+    targets, lengths = (
+        taeda.zeros(2, 3, dtype=taeda.int64, device="meta"),
+        taeda.zeros(2, dtype=taeda.int64, device="meta"),
+    )
+    loss = F.ctc_loss(scores.log_softmax(-1), targets, lengths, lengths, reduction="none")
+    assert loss.shape == (2,) and loss.device.type == "meta"
+    loss.sum().backward()
+    assert scores.grad.shape == (5, 2, 4)
+    with pytest.raises(RuntimeError, match="same device"):
+        F.ctc_loss(taeda.zeros(5, 2, 4), targets, taeda.tensor([5, 5]), taeda.tensor([1, 1]))

@@ -72,8 +72,8 @@ def _check_mode(input: Any, mode: str, align_corners: bool | None, antialias: bo
         )
 
 
-def _output_sizes(input: Any, size: Any, scale_factor: Any, recompute: bool | None, n: int) -> tuple[tuple, tuple]:
-    """The new sizes, and for each dimension the factor that positions are computed with, or 0."""
+def _output_sizes(input: Any, size: Any, scale_factor: Any, recompute: bool | None, n: int) -> tuple[Any, Any]:
+    """The new sizes, and for each dimension the factor that positions are computed with; none where the sizes say it."""
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
     if size is None and scale_factor is None:
@@ -89,10 +89,11 @@ def _output_sizes(input: Any, size: Any, scale_factor: Any, recompute: bool | No
     if size is not None:
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-        return tuple(int(x) for x in n_tuple(size, n)), (0.0,) * n
-    factors = tuple(float(x) for x in n_tuple(scale_factor, n))
-    sizes = tuple(int(math.floor(x * factor)) for x, factor in zip(input.shape[2:], factors, strict=True))
-    return sizes, (0.0,) * n if recompute else factors
+        return ([size] * n if isinstance(size, int) else [int(x) for x in n_tuple(size, n)]), ()
+    factors = [float(scale_factor)] * n if isinstance(scale_factor, (int, float)) else n_tuple(scale_factor, n)
+    factors = [float(x) for x in factors]
+    sizes = [math.floor(x * factor) for x, factor in zip(input.shape[2:], factors, strict=True)]
+    return sizes, () if recompute else factors
 
 
 def upsample(

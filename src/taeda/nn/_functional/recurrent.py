@@ -124,7 +124,8 @@ def _run_direction(
         and not has_projection
         and lstm.is_offered(projected, *initial, weights[1])
     ):
-        output, cell = lstm.sequence(projected, *initial, weights[1], reverse, _lstm_steps)
+        hidden, cell = initial
+        output, cell = lstm.sequence(projected, hidden, cell, weights[1], reverse, _lstm_steps)
         return output, (output[0 if reverse else -1], cell)
     steps = projected.unbind(0) if batch_sizes is None else projected.split(batch_sizes)
     outputs, state = (_run_backward if reverse else _run_forward)(steps, initial, step)
