@@ -80,6 +80,7 @@ def _exponentials() -> None:
     minus = _series(lambda r: (mp.expm1(r) - r - r**2 / 2) / r**3, 4)
     for is_float, degree in ((True, 4), (False, 10)):
         show("expm1", minus, lambda r: r**2 + mp.mpf("1e-30"), -half, half, degree, is_float=is_float)
+    show("2^r", lambda r: mp.power(2, r), lambda r: mp.power(2, -r), -0.5, 0.5, 6, is_float=False)
     two = _series(lambda r: mp.expm1(r * mp.log(2)) / r, 2)
     for is_float, degree in ((True, 5), (False, 7), (False, 11)):
         show("exp2", two, lambda r: r + mp.mpf("1e-30"), -0.5, 0.5, degree, is_float=is_float)
@@ -94,6 +95,10 @@ def _logarithms() -> None:
     show(
         "log by a ratio", ratio, lambda z: z + mp.mpf("1e-30"), 0, (3 - 2 * mp.sqrt(2)) ** 2 * 1.0001, 6, is_float=False
     )
+    third = _series(lambda z: ((2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z - mp.mpf(2) / 3) / z, 3)
+    show(
+        "log for pow", third, lambda z: z**2 + mp.mpf("1e-30"), 0, (3 - 2 * mp.sqrt(2)) ** 2 * 1.0001, 6, is_float=False
+    )
     log2 = _series(lambda z: 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) / mp.log(2), 2)
     show("log2 for pow", log2, lambda z: mp.mpf(1), 0, (3 - 2 * mp.sqrt(2)) ** 2 * 1.0001, 5, is_float=False)
 
@@ -106,10 +111,22 @@ def _trigonometry() -> None:
     show("sin", sine, lambda z: z + mp.mpf("1e-30"), 0, quarter, 2, is_float=True)
     show("cos", cosine, lambda z: z**2 + mp.mpf("1e-30"), 0, quarter, 2, is_float=True)
     show("tan", tangent, lambda z: z + mp.mpf("1e-30"), 0, quarter, 8, is_float=False)
+    half = (mp.pi / 2) ** 2 * mp.mpf("1.0001")
+    show("sin up to pi/2", sine, lambda z: z * mp.sqrt(z) / mp.sin(mp.sqrt(z)), 1e-30, half, 7, is_float=False)
     arcsine = _series(lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 2)
-    show("asin", arcsine, lambda z: z + mp.mpf("1e-30"), 0, 0.25, 4, is_float=True)
+    for is_float, degree in ((True, 4), (False, 11)):
+        show("asin", arcsine, lambda z: z + mp.mpf("1e-30"), 0, 0.25, degree, is_float=is_float)
     arctangent = _series(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, 2)
-    show("atan", arctangent, lambda z: z + mp.mpf("1e-30"), 0, (mp.sqrt(2) - 1) ** 2 * 1.0001, 3, is_float=True)
+    for is_float, degree in ((True, 3), (False, 10)):
+        show(
+            "atan",
+            arctangent,
+            lambda z: z + mp.mpf("1e-30"),
+            0,
+            (mp.sqrt(2) - 1) ** 2 * 1.0001,
+            degree,
+            is_float=is_float,
+        )
     show("atan up to 1", arctangent, lambda z: z + mp.mpf("1e-30"), 0, 1, 11, is_float=False)
 
 
@@ -129,19 +146,19 @@ def _errors() -> None:
     show("erf", erf, lambda z: mp.mpf(1), 0, 0.92**2, 6, is_float=True)
     show("-log(erfc)", lambda x: -mp.log(mp.erfc(x)), lambda x: mp.erfc(x), 0.92, 3.95, 8, is_float=True)
 
+    show("erf up to 3/4", erf, lambda z: mp.mpf(1), 0, 0.75**2, 10, is_float=False)
+
     def scaled(t: mp.mpf) -> mp.mpf:
-        x = 4 * (1 + t) / (1 - t)
+        x = 3 * (1 + t) / (1 - t)
+        return (x + 3) * mp.exp(x * x) * mp.erfc(x)
+
+    show("erfcx (x+3), t=(x-3)/(x+3)", scaled, lambda t: 1 / scaled(t), -1, (10.5 - 3) / 13.5, 9, is_float=False)
+
+    def level(t: mp.mpf) -> mp.mpf:
+        x = 3.5 * (1 + t) / (1 - t)
         return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
 
-    show(
-        "erfcx (1+2x), t=(x-4)/(x+4)",
-        scaled,
-        lambda t: 1 / scaled(t),
-        -1,
-        (mp.mpf("10.5") - 4) / mp.mpf("14.5"),
-        13,
-        is_float=False,
-    )
+    show("erfcx (1+2x), t=(x-3.5)/(x+3.5)", level, lambda t: 1 / level(t), -2.75 / 4.25, 24 / 31, 20, is_float=False)
 
 
 if __name__ == "__main__":

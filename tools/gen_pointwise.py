@@ -38,7 +38,23 @@ NARROW = range(7, 11)  # the compute types that only some operations have
 WRAPPING = {"add", "sub", "mul", "neg"}
 # These look at their operands' size, so that the operands must not have wrapped around before; their own value has not,
 # but for the absolute value of the smallest number.
-EXACT = {"maximum", "minimum", "fmax", "fmin", "sign", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not"}
+EXACT = {
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "sign",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "bitwise_not",
+    "right_shift",
+}
+# Of these the second operand must be an input as it is: the loop looks for zeros in it before it begins.
+DIVISIONS = {"fmod", "remainder", "floor_divide", "trunc_divide"}
+# The quotient of the smallest number by -1 wraps around, and so does a number that is shifted to the left.
+LOSING = {"abs", "floor_divide", "trunc_divide", "left_shift"}
+LEAVES = {"const", "input", "attr", "grad", "result"}
 TRUTHS = {"eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "not"}
 RULES = {
     "same": "Same",
@@ -48,15 +64,10 @@ RULES = {
     "to_complex": "ToComplex",
 }
 # With integers these are loops or divisions, which no instruction set has.
-SCALAR_WITH_INTEGERS = {
-    "pow",
-    "fmod",
-    "remainder",
-    "floor_divide",
-    "trunc_divide",
-    "gcd",
-    "lcm",
-}
+SCALAR_WITH_INTEGERS = {"pow", "gcd", "lcm", *DIVISIONS}
+# Complex numbers in these are pairs of real ones to the compiler, which makes vectors of them; the others are functions
+# of the C++ library.
+PLAIN_WITH_COMPLEX = {*LEAVES, *TRUTHS, "add", "sub", "mul", "neg", "conj", "real", "where", "abs", "angle"}
 
 
 @dataclass
@@ -88,6 +99,7 @@ class Form:
     bool_as_int: bool
     conditions: tuple[str, ...]
     check: str
+    work: int
     loops: list[Loop | None] = field(default_factory=lambda: [None] * len(COMPUTE))
 
 
@@ -144,6 +156,7 @@ def value_form(row) -> Form:
         definition.bool_as_int,
         definition.conditions,
         definition.check,
+        work_of(definition.expression),
     )
     symbol = row.key.replace(".", "__")
     for compute, (_, word, _) in enumerate(COMPUTE):
@@ -170,8 +183,10 @@ def computes_in_narrow(expression) -> bool:
             exact[node] = False
         elif node.kind == "where":
             exact[node] = all(exact[argument] for argument in node.args[1:])
-        elif node.kind in EXACT | TRUTHS | {"abs"} and all(exact[argument] for argument in node.args):
-            exact[node] = node.kind != "abs"
+        elif node.kind in DIVISIONS and node.args[1].kind != "input":
+            return False
+        elif node.kind in EXACT | TRUTHS | DIVISIONS | LOSING and all(exact[argument] for argument in node.args):
+            exact[node] = node.kind not in LOSING
         else:
             return False
     return True
@@ -195,6 +210,7 @@ def grad_form(row, name: str) -> Form | None:
         False,
         definition.conditions,
         "",
+        work_of(gradient.complex if gradient.real is None else gradient.real),
     )
     symbol = f"{row.key.replace('.', '__')}__grad_{name}"
     for compute, (_, word, _) in enumerate(COMPUTE):
@@ -205,18 +221,33 @@ def grad_form(row, name: str) -> Form | None:
     return form
 
 
-def add_loop(form: Form, symbol: str, expression, definition, compute: int) -> None:
+def work_of(expression) -> int:
+    """About how many simple operations an element takes: what the threshold for another thread follows from."""
+    pointwise = sys.modules["taeda.ops.pointwise"]
+    return min(255, pointwise.cost(expression) * (4 if pointwise.is_scalar_code(expression) else 1))
+
+
+def is_scalar_loop(expression, compute: int) -> bool:
+    """Whether there is nothing to vectorise."""
     word = COMPUTE[compute][1]
     kinds = {node.kind for node in sys.modules["taeda.ops.expr"].topological([expression])}
+    if word == "complex":
+        return not kinds <= PLAIN_WITH_COMPLEX
+    if word == "float":
+        return sys.modules["taeda.ops.pointwise"].is_scalar_code(expression)
+    return compute not in NARROW and bool(kinds & SCALAR_WITH_INTEGERS)
+
+
+def add_loop(form: Form, symbol: str, expression, definition, compute: int) -> None:
+    word = COMPUTE[compute][1]
     pointwise = sys.modules["taeda.ops.pointwise"]
-    scalar = pointwise.is_scalar_code(expression) if word == "float" else bool(kinds & SCALAR_WITH_INTEGERS)
     name = f"{symbol}__complex" if word == "complex" else symbol
     form.loops[compute] = Loop(
         symbol=name,
         text=loop_text(name, form, expression, definition.special),
         compute=compute,
         out=out_type(form.rule, compute),
-        once=word == "complex" or scalar,
+        once=is_scalar_loop(expression, compute),
         cost=4 + pointwise.cost(expression),
     )
 
@@ -258,8 +289,12 @@ def loop_text(symbol: str, form: Form, expression, special: dict[str, tuple[floa
         "    O* out = static_cast<O*>(out_array);",
     ]
     for k, name in enumerate(form.reads):
-        element = "uint8_t" if name in form.conditions else "S"  # gcc does not vectorise a choice by a loaded bool
+        # gcc does not vectorise loaded bools
+        element = "uint8_t" if name in form.conditions else "typename WorkOf<S>::element"
         lines.append(f"    [[maybe_unused]] const {element}* in{k} = static_cast<const {element}*>(in[{k}]);")
+    nodes = expr.topological([expression])
+    divisors = {node.args[1].value for node in nodes if node.kind in DIVISIONS and node.args[1].kind == "input"}
+    lines += [f"    refuse_zero<T>(in{k}, n);" for k, name in enumerate(form.reads) if name in divisors]
     used = set(expr.leaves(expression, "attr"))
     for k, name in enumerate(form.attributes):
         if name in used:
@@ -273,7 +308,7 @@ def loop_text(symbol: str, form: Form, expression, special: dict[str, tuple[floa
                 expression,
                 {expr.variable(name): expr.const(int(value) if value == int(value) else value)},
             )
-            lines.append("    if constexpr (PwReal<T>) {")
+            lines.append("    if constexpr (kHasSpecial<T>) {")
             lines.append(f"        if (all_equal(in{k}, n, {value!r})) {{")
             lines += [f"        {line}" for line in body_lines(form, fixed)]
             lines += ["            return;", "        }", "    }"]
@@ -351,7 +386,7 @@ def instances(loops: list[Loop]) -> str:
 
 def isa_file(k: int, loops: list[Loop]) -> str:
     return (
-        f'{HEADER}#include "cpu/pointwise_math.h"\n#include "pointwise_loops.h"\n\n'
+        f'{HEADER}#include "cpu/complex_math.h"\n#include "cpu/pointwise_math.h"\n#include "pointwise_loops.h"\n\n'
         f"namespace taeda::cpu::TAEDA_ISA {{\n\nnamespace {{\n\n{templates(loops)}\n\n}}  // namespace\n\n"
         f"const PointwiseLoops{k} pointwise_loops_{k} = {{{{\n{instances(loops)}\n}}}};\n\n}}  // namespace taeda::cpu::TAEDA_ISA\n"
     )
@@ -403,7 +438,7 @@ def row_text(form: Form) -> str:
     check = f"check_{form.check}" if form.check else "nullptr"
     return (
         f'{{"{form.name}", {len(form.reads)}, {len(form.attributes)}, TypeRule::{RULES[form.rule]}, {"true" if form.bool_as_int else "false"}, '
-        f"{bools}, {check}, {{{', '.join(loop_reference(loop) for loop in form.loops)}}}, {{{out}}}}}"
+        f"{bools}, {form.work}, {check}, {{{', '.join(loop_reference(loop) for loop in form.loops)}}}, {{{out}}}}}"
     )
 
 

@@ -1,13 +1,16 @@
 #include "cpu/blocks.h"
 
 #include "cpu/convert.h"
+#include "cpu/stream.h"
 #include "cpu/strided.h"
 
 namespace taeda::cpu {
 
 namespace {
 
-constexpr int64_t kTile = 32;  // side of the square blocks for operands that are transposed against each other
+constexpr int64_t kFetchAheadFrom = int64_t{1} << 20;  // bytes of a result
+constexpr int64_t kAheadElements = 512;                // of a block then: as many lines as can be on their way at once
+constexpr int64_t kTile = 32;                          // side of the square blocks for operands that are transposed against each other
 
 // How one operand gets to the body and back. Its first three strides are those inside a block.
 struct Lane {
@@ -31,6 +34,8 @@ struct Walk {
     int64_t box[3];  // sizes of a full block
     SmallVector<GridDim, 5> grid;
     int64_t n_blocks;
+    bool streamed;  // full blocks of the result are written past the caches
+    bool ahead;     // the next block is fetched from memory while this one is computed with
 };
 
 int64_t size_or_one(const LoopPlan& plan, size_t d) { return d < plan.sizes.size() ? plan.sizes[d] : 1; }
@@ -115,6 +120,12 @@ void dense_strides(const int64_t n[3], int64_t item, int64_t strides[3]) {
     strides[2] = n[0] * n[1] * item;
 }
 
+// Operands beyond the caches: without this, each block of each operand begins by waiting. The block after the next one, because
+// a block takes about as long as the memory does.
+void fetch_ahead(const char* from, int64_t n_bytes) {
+    for (int64_t at = 0; at < n_bytes; at += 64) __builtin_prefetch(from + at);
+}
+
 const void* fetch(const Lane& lane, const char* at, bool is_run, const int64_t n[3], int64_t total, char* stage, char* raw) {
     if (is_run && !lane.convert) return at;
     const void* source = at;
@@ -130,9 +141,10 @@ const void* fetch(const Lane& lane, const char* at, bool is_run, const int64_t n
     return stage;
 }
 
-void put_back(const Lane& lane, char* at, bool is_run, const int64_t n[3], int64_t total, const char* stage, char* raw) {
+void put_back(const Lane& lane, char* at, bool is_run, bool streamed, const int64_t n[3], int64_t total, const char* stage, char* raw) {
     if (is_run) {
-        if (lane.convert) lane.convert(at, stage, total);
+        if (lane.convert) lane.convert(streamed ? raw : at, stage, total);
+        if (streamed) stream_out(at, lane.convert ? raw : stage, total * lane.item);
         return;
     }
     const char* source = stage;
@@ -160,31 +172,124 @@ void run_block(const Walk& walk, int64_t index, Stages& stages, BlockBody body, 
             in[k - 1] = stages.stage[k];
             continue;
         }
-        in[k - 1] = fetch(walk.lanes[k], at[k], is_run_here(walk.lanes[k], walk.box, n), n, total, stages.stage[k], stages.raw);
+        const bool is_run = is_run_here(walk.lanes[k], walk.box, n);
+        if (walk.ahead && is_run) fetch_ahead(at[k] + 2 * total * walk.lanes[k].item, total * walk.lanes[k].item);
+        in[k - 1] = fetch(walk.lanes[k], at[k], is_run, n, total, stages.stage[k], stages.raw);
         stages.held[k] = in[k - 1] == stages.stage[k] ? at[k] : nullptr;
     }
     bool out_is_run = is_run_here(walk.lanes[0], walk.box, n);
-    bool direct = out_is_run && !walk.lanes[0].convert;
+    bool direct = out_is_run && !walk.lanes[0].convert && !walk.streamed;
     body(context, direct ? at[0] : stages.stage[0], in, total);
-    if (!direct) put_back(walk.lanes[0], at[0], out_is_run, n, total, stages.stage[0], stages.raw);
+    if (!direct) put_back(walk.lanes[0], at[0], out_is_run, walk.streamed, n, total, stages.stage[0], stages.raw);
+}
+
+bool worth_streaming(const Walk& walk) {
+    const Lane& out = walk.lanes[0];
+    if (!kCanStream || !out.is_run || walk.loop->plan.numel * out.item < kStreamFrom) return false;
+    for (int k = 1; k < walk.n_operands; ++k)
+        if (walk.lanes[k].data == out.data) return false;  // in place: the line has been read anyhow
+    return true;
+}
+
+// ---- operands that are transposed against the result, as in a + b.t()
+//
+// A panel is as many rows of the result as a cache line has elements. What lies across it in memory is turned into its
+// shape first; everything else is read, and the result written, where it is.
+
+constexpr int64_t kPanelColumns = 256;
+
+struct Panels {
+    const BlockLoop* loop;
+    int64_t item;
+    int64_t rows, columns;        // of a full panel
+    int64_t n_down, n_across;     // panels below and beside each other
+    int64_t n_outer;              // of the further dimensions
+    bool crosses[kMaxOperands];   // lies across
+    bool is_dense[kMaxOperands];  // its rows follow each other without gaps
+};
+
+bool fits_panels(const BlockLoop& loop, Panels& panels) {
+    const LoopPlan& plan = loop.plan;
+    if (plan.sizes.size() < 2 || plan.sizes[0] < 8 || plan.sizes[1] < 8) return false;
+    panels.item = static_cast<int64_t>(item_size(loop.memory[0]));
+    if (panels.item != 4 && panels.item != 8) return false;
+    bool some = false;
+    for (int k = 0; k < plan.n_operands; ++k) {
+        const int64_t inner = plan.byte_strides[k][0], outer = plan.byte_strides[k][1];
+        if (loop.memory[k] != loop.compute[k] || static_cast<int64_t>(item_size(loop.memory[k])) != panels.item) return false;
+        panels.crosses[k] = inner != panels.item;
+        panels.is_dense[k] = outer == plan.sizes[0] * inner;
+        if (panels.crosses[k] && (k == 0 || outer != panels.item || inner < panels.item)) return false;
+        some |= panels.crosses[k];
+    }
+    panels.loop = &loop;
+    panels.rows = 64 / panels.item;
+    panels.columns = std::min(plan.sizes[0], kPanelColumns);
+    panels.n_down = (plan.sizes[1] + panels.rows - 1) / panels.rows;
+    panels.n_across = (plan.sizes[0] + panels.columns - 1) / panels.columns;
+    panels.n_outer = plan.numel / (plan.sizes[0] * plan.sizes[1]);
+    return some;
+}
+
+void run_panel(const Panels& panels, int64_t index, char (*turned)[kPanelColumns * 64], BlockBody body, const void* context) {
+    const LoopPlan& plan = panels.loop->plan;
+    const int64_t first_column = index % panels.n_across * panels.columns, first_row = index / panels.n_across % panels.n_down * panels.rows;
+    const int64_t rows = std::min(panels.rows, plan.sizes[1] - first_row), columns = std::min(panels.columns, plan.sizes[0] - first_column);
+    const int64_t row_bytes = columns * panels.item;
+    char* at[kMaxOperands];
+    int64_t step[kMaxOperands];
+    for (int k = 0; k < plan.n_operands; ++k) at[k] = plan.data[k] + first_row * plan.byte_strides[k][1] + first_column * plan.byte_strides[k][0];
+    int64_t outer = index / (panels.n_across * panels.n_down);
+    for (size_t d = 2; d < plan.sizes.size(); ++d) {
+        for (int k = 0; k < plan.n_operands; ++k) at[k] += outer % plan.sizes[d] * plan.byte_strides[k][d];
+        outer /= plan.sizes[d];
+    }
+    bool dense = columns == plan.sizes[0];
+    for (int k = 0; k < plan.n_operands; ++k) {
+        step[k] = panels.crosses[k] ? row_bytes : plan.byte_strides[k][1];
+        dense &= panels.crosses[k] || panels.is_dense[k];
+        if (!panels.crosses[k]) continue;
+        const int64_t to[3] = {panels.item, row_bytes, 0}, from[3] = {plan.byte_strides[k][0], panels.item, 0}, n[3] = {columns, rows, 1};
+        move_box(turned[k], to, at[k], from, n, static_cast<size_t>(panels.item));
+        at[k] = turned[k];
+    }
+    const int64_t at_once = dense ? std::max<int64_t>(block_elements(static_cast<size_t>(panels.item)) / columns, 1) : 1;
+    for (int64_t row = 0; row < rows; row += at_once) {
+        const void* in[kMaxOperands];
+        for (int k = 1; k < plan.n_operands; ++k) in[k - 1] = at[k] + row * step[k];
+        body(context, at[0] + row * step[0], in, std::min(at_once, rows - row) * columns);
+    }
+}
+
+void run_panels(const Panels& panels, BlockBody body, const void* context) {
+    ReleaseHostLock unlocked(panels.loop->plan.numel >= kReleaseLockFrom);
+    const int64_t grain = std::max<int64_t>(panels.loop->grain / (panels.rows * panels.columns), 1);
+    parallel_for(0, panels.n_down * panels.n_across * panels.n_outer, grain, [&](int64_t first, int64_t last) {
+        alignas(64) char turned[kMaxOperands][kPanelColumns * 64];
+        for (int64_t index = first; index < last; ++index) run_panel(panels, index, turned, body, context);
+    });
 }
 
 }  // namespace
 
 void run_blocks(const BlockLoop& loop, BlockBody body, const void* context) {
     if (loop.plan.numel == 0) return;
+    if (Panels panels; fits_panels(loop, panels)) return run_panels(panels, body, context);
     Walk walk;
     walk.loop = &loop;
     walk.n_operands = loop.plan.n_operands;
     size_t widest = 1;
     for (int k = 0; k < walk.n_operands; ++k) widest = std::max({widest, item_size(loop.memory[k]), item_size(loop.compute[k])});
-    choose_box(walk, block_elements(widest));
+    walk.ahead = loop.plan.numel * static_cast<int64_t>(item_size(loop.memory[0])) >= kFetchAheadFrom && !has_transposed_operand(loop.plan);
+    choose_box(walk, walk.ahead ? std::min(kAheadElements, block_elements(widest)) : block_elements(widest));
     for (int k = 0; k < walk.n_operands; ++k) describe_lane(walk, k);
+    walk.streamed = worth_streaming(walk);
     int64_t per_block = walk.box[0] * walk.box[1] * walk.box[2];
     ReleaseHostLock unlocked(loop.plan.numel >= kReleaseLockFrom);
-    parallel_for(0, walk.n_blocks, std::max<int64_t>(kParallelGrain / per_block, 1), [&](int64_t first, int64_t last) {
+    parallel_for(0, walk.n_blocks, std::max<int64_t>(loop.grain / per_block, 1), [&](int64_t first, int64_t last) {
         Stages stages;
         for (int64_t index = first; index < last; ++index) run_block(walk, index, stages, body, context);
+        if (walk.streamed) finish_streaming();
     });
 }
 

@@ -19,6 +19,7 @@ struct BlockLoop {
     LoopPlan plan;                            // operand 0 is written
     std::array<DType, kMaxOperands> memory;   // what each operand holds
     std::array<DType, kMaxOperands> compute;  // what the body sees of it
+    int64_t grain = kParallelGrain;
 };
 
 // out[i] = f(in[0][i], ...) for i < n, n <= block_elements(...); may run on several threads at once.

@@ -16,7 +16,12 @@ template <class R>
 TAEDA_VM Complex<R> multiply(Complex<R> x, Complex<R> y) {
     return {x.real() * y.real() - x.imag() * y.imag(), x.real() * y.imag() + x.imag() * y.real()};
 }
-// Scaled by the larger part of the divisor, so that its square cannot overflow.
+// In twice the precision the divisor's square cannot overflow; elsewhere both are scaled by its larger part.
+TAEDA_VM Complex<float> divide(Complex<float> x, Complex<float> y) {
+    const double a = x.real(), b = x.imag(), c = y.real(), d = y.imag(), square = c * c + d * d;
+    if (square == 0 || std::isinf(square)) return x / y;
+    return {static_cast<float>((a * c + b * d) / square), static_cast<float>((b * c - a * d) / square)};
+}
 template <class R>
 TAEDA_VM Complex<R> divide(Complex<R> x, Complex<R> y) {
     const R scale = std::max(std::abs(y.real()), std::abs(y.imag()));
@@ -27,7 +32,7 @@ TAEDA_VM Complex<R> divide(Complex<R> x, Complex<R> y) {
 
 template <class R>
 inline Complex<R> vm_conj(Complex<R> x) {
-    return std::conj(x);
+    return {x.real(), -x.imag()};
 }
 template <class R>
 inline Complex<R> vm_real(Complex<R> x) {
@@ -35,11 +40,11 @@ inline Complex<R> vm_real(Complex<R> x) {
 }
 template <class R>
 inline Complex<R> vm_abs(Complex<R> x) {
-    return std::abs(x);
+    return vm_hypot(x.real(), x.imag());
 }
 template <class R>
 inline Complex<R> vm_angle(Complex<R> x) {
-    return x != x ? Complex<R>(std::numeric_limits<R>::quiet_NaN()) : Complex<R>(std::arg(x));
+    return vm_atan2(x.imag(), x.real());
 }
 template <class R>
 inline Complex<R> vm_sgn(Complex<R> x) {

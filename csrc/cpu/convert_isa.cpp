@@ -2,7 +2,7 @@
 // has them, otherwise integer arithmetic that vectorises.
 #include "cpu/convert.h"
 
-#if defined(__F16C__)
+#if defined(__F16C__) || defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -51,12 +51,50 @@ void float_to_half(void* to, const void* from, int64_t n) {
     for (; i < n; ++i) target[i] = narrow_half(source[i]);
 }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)  // there gcc has an instruction that takes the low halves
+inline __m256i rounded_bfloat16(__m256 x) {
+    const __m256i bits = _mm256_castps_si256(x), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
+    return _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc0), _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
+}
+#endif
+
+void float_to_bfloat16(void* to, const void* from, int64_t n) {
+    BFloat16* __restrict target = static_cast<BFloat16*>(to);
+    const float* __restrict source = static_cast<const float*>(from);
+    int64_t i = 0;
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    for (; i + 16 <= n; i += 16) {
+        const __m256i low = rounded_bfloat16(_mm256_loadu_ps(source + i)), high = rounded_bfloat16(_mm256_loadu_ps(source + i + 8));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(target + i), _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8));
+    }
+#endif
+    for (; i < n; ++i) target[i] = to_bfloat16(source[i]);
+}
+
+// Zeros between the numbers are their lower halves.
+void bfloat16_to_float(void* to, const void* from, int64_t n) {
+    float* __restrict target = static_cast<float*>(to);
+    const BFloat16* __restrict source = static_cast<const BFloat16*>(from);
+    int64_t i = 0;
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    const __m256i zero = _mm256_setzero_si256();
+    for (; i + 16 <= n; i += 16) {
+        const __m256i x = _mm256_permute4x64_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source + i)), 0xd8);
+        _mm256_storeu_ps(target + i, _mm256_castsi256_ps(_mm256_unpacklo_epi16(zero, x)));
+        _mm256_storeu_ps(target + i + 8, _mm256_castsi256_ps(_mm256_unpackhi_epi16(zero, x)));
+    }
+#endif
+    for (; i < n; ++i) target[i] = to_float(source[i]);
+}
+
 // Numbers that do not fit a small integer become what the 32-bit conversion makes of them, cut to size: the instruction
 // exists for vectors, and programs have come to expect its results.
 template <class To, class From>
 inline To convert_one(From x) {
     if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && !std::is_same_v<To, bool> && sizeof(To) <= 4)
         return static_cast<To>(static_cast<int32_t>(x));
+    else if constexpr (std::is_same_v<From, BFloat16> && !std::is_same_v<To, BFloat16>) return convert_one<To>(to_float(x));
     else return convert<To>(x);
 }
 
@@ -91,6 +129,8 @@ template <class To, class From>
 constexpr void set_pair(ConvertTable& table) {
     auto& slot = table.block[static_cast<int>(DTypeOf<To>::value)][static_cast<int>(DTypeOf<From>::value)];
     if constexpr (std::is_same_v<To, From>) slot = nullptr;
+    else if constexpr (std::is_same_v<To, BFloat16> && std::is_same_v<From, float>) slot = float_to_bfloat16;
+    else if constexpr (std::is_same_v<From, BFloat16> && std::is_same_v<To, float>) slot = bfloat16_to_float;
     else if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>) slot = half_to_float;
     else if constexpr (std::is_same_v<From, Half>) slot = half_to<To>;
     else if constexpr (std::is_same_v<To, Half> && std::is_same_v<From, float>) slot = float_to_half;

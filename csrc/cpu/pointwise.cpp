@@ -106,8 +106,15 @@ struct FlatLoop {
     std::array<const char*, kMaxPointwiseInputs> in;
     std::array<int64_t, kMaxPointwiseInputs> item;  // 0: a constant block
     size_t n_inputs;
-    int64_t step;  // elements for each call of the loop
+    int64_t step;   // elements for each call of the loop
+    int64_t grain;  // elements that are worth a thread
 };
+
+// A sum waits for the memory; a logarithm takes as long as eight of them, so that fewer are worth another thread.
+int64_t grain_of(const Pointwise& op, ComputeType compute) {
+    const int64_t width = compute == kDouble ? 2 : compute == kComplexFloat || compute == kComplexDouble ? 4 : 1;
+    return std::clamp(kParallelGrain * 8 / std::max<int64_t>(op.work * width, 1), kParallelGrain / 4, kParallelGrain);
+}
 
 void run_flat(const FlatLoop& flat, int64_t begin, int64_t end) {
     for (int64_t first = begin; first < end; first += flat.step) {
@@ -140,11 +147,10 @@ bool worth_streaming(const FlatLoop& flat, int64_t n) {
 }
 
 void run_flat(const FlatLoop& flat, int64_t n) {
-    if (n <= kParallelGrain) return run_flat(flat, 0, n);
+    if (n <= flat.grain) return run_flat(flat, 0, n);
     ReleaseHostLock unlocked(n >= kReleaseLockFrom);
     const bool streamed = worth_streaming(flat, n);
-    parallel_for(0, n, kParallelGrain,
-                 [&](int64_t first, int64_t last) { streamed ? run_streamed(flat, first, last) : run_flat(flat, first, last); });
+    parallel_for(0, n, flat.grain, [&](int64_t first, int64_t last) { streamed ? run_streamed(flat, first, last) : run_flat(flat, first, last); });
 }
 
 __attribute__((noinline)) void run_short_with_constants(const Pointwise& op, std::span<const Operand> operands, const Short& s, FlatLoop& flat,
@@ -173,6 +179,7 @@ void run_short(const Pointwise& op, std::span<const Operand> operands, const Sho
     flat.out_item = static_cast<int64_t>(out.item_size());
     flat.n_inputs = operands.size();
     flat.step = n;
+    flat.grain = grain_of(op, s.compute);
     for (size_t k = 0; k < operands.size(); ++k) {
         if (s.constants >> k & 1u) continue;
         flat.in[k] = operands[k].tensor->data<char>();
@@ -282,6 +289,7 @@ void run_general(const Pointwise& op, std::span<const Operand> operands, const P
         }
     }
     loop.plan = plan_strided(shape, {planned.data(), count});
+    loop.grain = grain_of(op, types.compute);
     run_blocks(loop, GeneralCall::body, &call);
 }
 

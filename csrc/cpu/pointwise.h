@@ -45,6 +45,7 @@ struct Pointwise {
     TypeRule rule;
     bool bool_as_int;           // bool inputs are promoted to int64 first
     uint8_t bool_inputs;        // bit k: input k is read as bool and takes no part in promotion (where's condition)
+    uint8_t work;               // about how many simple operations an element takes
     Loop loops[kComputeTypes];  // null: not implemented for it
     // `out_type[c]`: the compute type in which loops[c] writes its result (kBool for comparisons, kFloat for abs of kComplexFloat).
     uint8_t out_type[kComputeTypes];

@@ -26,10 +26,12 @@ using Truth = char;
 template <class S>
 struct WorkOf {
     using t = S;
+    using element = S;
 };
 template <>
 struct WorkOf<bool> {
     using t = Truth;
+    using element = uint8_t;  // what an array is read as: gcc does not vectorise loaded bools
 };
 
 template <class T>
@@ -139,13 +141,12 @@ TAEDA_VM T vm_remainder(T x, T y) {
 }
 // Python's //: from the remainder, because the rounded quotient can be a whole number too high.
 template <PwReal T>
-inline T vm_floor_divide(T x, T y) {
-    if (y == T(0)) return x / y;
-    T rest = vm_fmod(x, y), quotient = (x - rest) / y;
-    if (rest != T(0) && (y < T(0)) != (rest < T(0))) quotient -= T(1);
-    if (quotient == T(0)) return std::copysign(T(0), x / y);
-    T whole = std::floor(quotient);
-    return quotient - whole > T(0.5) ? whole + T(1) : whole;
+TAEDA_VM T vm_floor_divide(T x, T y) {
+    const T plain = x / y, rest = vm_fmod(x, y), exact = (x - rest) / y;
+    const T quotient = (rest != T(0)) & ((y < T(0)) != (rest < T(0))) ? exact - T(1) : exact;
+    const T whole = vm_floor(quotient), nearest = quotient - whole > T(0.5) ? whole + T(1) : whole;
+    const T value = quotient == T(0) ? vm_copysign(T(0), plain) : nearest;
+    return y == T(0) ? plain : value;
 }
 template <PwReal T>
 inline T vm_nextafter(T x, T y) {
@@ -230,6 +231,41 @@ TAEDA_VM T vm_bitwise_not(T x) {
 
 [[noreturn]] inline void fail_division() { fail(ErrorKind::Runtime, "ZeroDivisionError"); }
 
+// Integers of at most 32 bits have exact quotients by way of a floating-point type twice as wide: vectors have that division.
+template <class T>
+concept PwNarrow = PwInteger<T> && sizeof(T) <= 4 && !std::is_same_v<T, Truth>;
+template <PwNarrow T>
+using QuotientOf = std::conditional_t<sizeof(T) == 4, double, float>;
+
+// For loops over those: the divisors are looked through beforehand.
+template <class T, class E>
+inline void refuse_zero([[maybe_unused]] const E* divisors, [[maybe_unused]] int64_t n) {
+    if constexpr (PwNarrow<T>) {
+        T zeros = 0;  // as wide as the elements, or the loop is not vectorised
+        for (int64_t i = 0; i < n; ++i) zeros |= static_cast<T>(divisors[i] == T(0));
+        if (zeros) fail_division();
+    }
+}
+template <PwNarrow T>
+TAEDA_VM T vm_trunc_divide(T x, T y) {
+    const T quotient = static_cast<T>(static_cast<int32_t>(static_cast<QuotientOf<T>>(x) / static_cast<QuotientOf<T>>(y)));
+    return std::is_signed_v<T> && y == T(-1) ? static_cast<T>(0 - static_cast<uint32_t>(x)) : quotient;
+}
+template <PwNarrow T>
+TAEDA_VM T vm_fmod(T x, T y) {
+    return static_cast<T>(static_cast<uint32_t>(x) - static_cast<uint32_t>(vm_trunc_divide(x, y)) * static_cast<uint32_t>(y));
+}
+template <PwNarrow T>
+TAEDA_VM T vm_floor_divide(T x, T y) {
+    const T quotient = vm_trunc_divide(x, y), rest = vm_fmod(x, y);
+    return static_cast<T>(quotient - T((rest != T(0)) & ((rest < T(0)) != (y < T(0)))));
+}
+template <PwNarrow T>
+TAEDA_VM T vm_remainder(T x, T y) {
+    const T rest = vm_fmod(x, y);
+    return static_cast<T>(rest + ((rest != T(0)) & ((rest < T(0)) != (y < T(0))) ? y : T(0)));
+}
+
 // The most negative number divided by -1 overflows, which stops the process: negate instead (it wraps).
 template <PwInteger T>
 inline T vm_trunc_divide(T x, T y) {
@@ -295,7 +331,13 @@ TAEDA_VM T vm_right_shift(T x, T y) {
     return inside || std::is_signed_v<T> ? shifted : T(0);
 }
 
-// Whether all elements are `value`: a power with one exponent throughout (a number, repeated) takes a cheaper loop.
+// A power with one exponent throughout (a number, repeated) takes a cheaper loop.
+template <class T>
+inline constexpr bool kHasSpecial = PwReal<T>;
+template <class R>
+inline constexpr bool kHasSpecial<std::complex<R>> = true;
+
+// Whether all elements are `value`.
 template <class T>
 inline bool all_equal(const T* values, int64_t n, double value) {
     const T wanted = static_cast<T>(value);
@@ -304,6 +346,13 @@ inline bool all_equal(const T* values, int64_t n, double value) {
     BitsOf<T> differ = 0;  // as wide as the elements, or the loop is not vectorised
     for (int64_t i = 0; i < n; ++i) differ |= static_cast<BitsOf<T>>(values[i] != wanted);
     return differ == 0;
+}
+template <class R>
+inline bool all_equal(const std::complex<R>* values, int64_t n, double value) {
+    const std::complex<R> wanted(static_cast<R>(value));
+    int64_t same = 0;
+    while (same < n && values[same] == wanted) ++same;
+    return same == n;
 }
 
 }  // namespace taeda::cpu::TAEDA_ISA

@@ -18,6 +18,7 @@ struct RowData {
     TypeRule rule;
     bool bool_as_int;
     uint8_t bool_inputs;
+    uint8_t work;
     PointwiseCheck check;
     LoopPlace loops[kComputeTypes];
     uint8_t out_type[kComputeTypes];
@@ -46,6 +47,7 @@ inline Pointwise make_pointwise(const RowData& data, const Loop* const* files) {
     made.rule = data.rule;
     made.bool_as_int = data.bool_as_int;
     made.bool_inputs = data.bool_inputs;
+    made.work = data.work;
     made.check = data.check;
     for (int c = 0; c < kComputeTypes; ++c) {
         const LoopPlace& place = data.loops[c];

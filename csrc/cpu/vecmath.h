@@ -7,6 +7,7 @@
 
 #include "cpu/vecmath_base.h"
 #include "cpu/vecmath_double.h"
+#include "cpu/vecmath_double_calls.h"
 #include "cpu/vecmath_float.h"
 
 namespace taeda::cpu::TAEDA_ISA {

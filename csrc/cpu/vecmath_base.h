@@ -11,6 +11,11 @@
 // Inlined without exception: one call left in a loop keeps the whole loop from being vectorised.
 #define TAEDA_VM __attribute__((always_inline)) inline
 
+// a * b + c rounded once is one instruction. Without it that is a call, and what needs it is the C library's.
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define TAEDA_HAS_FMA
+#endif
+
 // An ordinary function for which gcc knows that vector forms exist: see Note [Vector functions] in vecmath_float.h.
 #if defined(TAEDA_DEFINES_VECTOR_FUNCTIONS)  // gcc would make vector forms of its own beside a definition
 #define TAEDA_VECTOR_FUNCTION __attribute__((const, nothrow, visibility("hidden")))
@@ -38,6 +43,24 @@ TAEDA_VM T polynomial(T, T c0) {
 template <class T, class... Rest>
 TAEDA_VM T polynomial(T x, T c0, Rest... rest) {
     return polynomial(x, rest...) * x + c0;
+}
+
+// The same as two sums that do not wait for each other: for long functions, of which the processor cannot begin the next one meanwhile.
+template <class T>
+TAEDA_VM T every_second(T, T c0) {
+    return c0;
+}
+template <class T>
+TAEDA_VM T every_second(T, T c0, T) {
+    return c0;
+}
+template <class T, class... Rest>
+TAEDA_VM T every_second(T x, T c0, T, T c2, Rest... rest) {
+    return every_second(x, c2, rest...) * x + c0;
+}
+template <class T, class... Rest>
+TAEDA_VM T split_polynomial(T x, T c0, Rest... rest) {
+    return every_second(x * x, rest...) * x + every_second(x * x, c0, rest...);
 }
 
 TAEDA_VM float vm_sqrt(float x) { return __builtin_sqrtf(x); }

@@ -1,5 +1,5 @@
-// Functions of double: exponentials, logarithms, sine, cosine and erf vectorise (<= 2 ulp); the rest are the C library's,
-// which are right and slower. The `quick_` functions are the accurate middle steps of float functions: relative error below 2^-36.
+// Functions of double: exponentials, logarithms, sine, cosine and erf (<= 2 ulp, most of them); more of them are in
+// vecmath_double_calls.h. The `quick_` functions are the accurate middle steps of float functions: relative error below 2^-36.
 #pragma once
 
 #include "cpu/vecmath_base.h"
@@ -22,6 +22,13 @@ TAEDA_VM double scale(double p, double n) {
 TAEDA_VM double exp_polynomial(double r) {
     double q = polynomial(r, 0.5, 1.6666666666666666e-1, 4.1666666666666331e-2, 8.3333333333337715e-3, 1.3888888889227132e-3, 1.9841269845076845e-4,
                           2.4801586180248563e-5, 2.7557296632570279e-6, 2.7558741179785405e-7, 2.5086847502692489e-8, 2.0290234422920983e-9);
+    return 1.0 + (r + r * r * q);
+}
+
+TAEDA_VM double exp_polynomial_split(double r) {
+    double q =
+        split_polynomial(r, 0.5, 1.6666666666666666e-1, 4.1666666666666331e-2, 8.3333333333337715e-3, 1.3888888889227132e-3, 1.9841269845076845e-4,
+                         2.4801586180248563e-5, 2.7557296632570279e-6, 2.7558741179785405e-7, 2.5086847502692489e-8, 2.0290234422920983e-9);
     return 1.0 + (r + r * r * q);
 }
 
@@ -166,12 +173,11 @@ TAEDA_VM double vm_cosh(double x) {
 
 // ---- sine and cosine
 
-// Below, a quadrant's number has 20 bits, so that its products with the first three pieces of pi / 2 (33 bits each) are exact.
+// Below, the number of half turns has 20 bits, so that its products with short pieces of pi are exact.
 inline constexpr double kTrigBoundDouble = 1048576.0;
 
-// x = quadrant * pi / 2 + rest + low with |rest| <= pi / 4; the quadrant's number is in the low bits.
-struct NearAngleDouble {
-    int64_t quadrant;
+// What is left of an angle, in two pieces.
+struct RestDouble {
     double rest, low;
 };
 
@@ -184,39 +190,50 @@ TAEDA_VM Difference exact_difference(double a, double b) {
     return {value, (a - (value + taken)) + (taken - b)};
 }
 
-// |x| < kTrigBoundDouble. Beside a multiple of pi / 2 the first 60 bits cancel: the last piece is what is then left.
-TAEDA_VM NearAngleDouble reduce_bounded(double x) {
-    double rounded = x * 0.63661977236758134 + kRound, n = rounded - kRound;
-    Difference first = exact_difference(x - n * 0x1.921fb54400000p+0, n * 0x1.0b4611a600000p-34);
-    Difference second = exact_difference(first.value, n * 0x1.3198a2e000000p-69);
-    double low = (first.lost + second.lost) - n * 0x1.b839a252049c1p-104, rest = second.value + low;
-    return {std::bit_cast<int64_t>(rounded), rest, (second.value - rest) + low};
+// x - turns * pi, for a multiple of 1/2 that leaves at most pi / 2, and |x| < kTrigBoundDouble. Beside a multiple of pi / 2
+// the first 60 bits cancel: the last piece is what is then left.
+TAEDA_VM RestDouble reduce_bounded(double x, double turns) {
+#if defined(TAEDA_HAS_FMA)
+    // The first difference fits a double. So does the second, or nothing was lost beyond what `low` finds.
+    double near = __builtin_fma(-turns, 0x1.921fb54442d18p+1, x), middle = __builtin_fma(-turns, 0x1.1a626331p-53, near);
+    double low = __builtin_fma(-turns, 0x1.1a626331p-53, near - middle) - turns * 0x1.1701b839a252p-87, rest = middle + low;
+    return {rest, (middle - rest) + low};
+#else
+    Difference first = exact_difference(x - turns * 0x1.921fb54400000p+1, turns * 0x1.0b4611a600000p-33);
+    Difference second = exact_difference(first.value, turns * 0x1.3198a2e000000p-68);
+    double low = (first.lost + second.lost) - turns * 0x1.b839a252049c1p-103, rest = second.value + low;
+    return {rest, (second.value - rest) + low};
+#endif
 }
-// sin(r + low) and cos(r + low)
-TAEDA_VM double sine_polynomial(double r, double low) {
-    double z = r * r;
-    double q = polynomial(z, -1.6666666666666632e-1, 8.3333333333224193e-3, -1.9841269829812377e-4, 2.7557313693546521e-6, -2.5050758377945793e-8,
-                          1.5896811335168214e-10);
-    return r + (low + z * (r * q - 0.5 * low));
-}
-TAEDA_VM double cosine_polynomial(double r, double low) {
-    double z = r * r, half = 0.5 * z, main = 1.0 - half;
-    double q = polynomial(z, 4.16666666666666e-2, -1.3888888888874131e-3, 2.4801587289487104e-5, -2.7557314353808644e-7, 2.0875723480723759e-9,
-                          -1.1359658884870744e-11);
-    return main + (((1.0 - main) - half) + (z * z * q - r * low));
-}
-TAEDA_VM double flip_sign(double x, int64_t bit) { return std::bit_cast<double>(std::bit_cast<uint64_t>(x) ^ (static_cast<uint64_t>(bit) << 63)); }
+TAEDA_VM double flip_sign(double x, uint64_t bit) { return std::bit_cast<double>(std::bit_cast<uint64_t>(x) ^ (bit << 63)); }
 
+// x * x - square, where that is the rounded square.
+TAEDA_VM double lost_by_square(double x, double square) {
+#if defined(TAEDA_HAS_FMA)
+    return __builtin_fma(x, x, -square);
+#else
+    double high = std::bit_cast<double>(std::bit_cast<uint64_t>(x) & 0xfffffffff8000000u);  // its square is exact
+    return (high * high - square) + (x - high) * (x + high);
+#endif
+}
+
+// sin(rest + low) up to pi / 2: one polynomial for all angles is cheaper than a choice between sine and cosine.
+TAEDA_VM double sine_up_to_half_pi(RestDouble angle) {
+    double r = angle.rest, z = r * r;
+    double q = polynomial(z, -1.6666666666666666e-1, 8.3333333333331942e-3, -1.9841269841209178e-4, 2.7557319211130122e-6, -2.5052106872142367e-8,
+                          1.605893967237197e-10, -7.6429906059578435e-13, 2.7211655355526042e-15);
+    double cubic = r * q;
+    return r + ((angle.low + lost_by_square(r, z) * cubic) + z * (cubic - 0.4 * angle.low));
+}
 TAEDA_VM double vm_sin_bounded(double x) {
-    NearAngleDouble angle = reduce_bounded(x);
-    double sine = sine_polynomial(angle.rest, angle.low), cosine = cosine_polynomial(angle.rest, angle.low);
-    double value = flip_sign(angle.quadrant & 1 ? cosine : sine, angle.quadrant >> 1);
+    double rounded = x * 0.31830988618379067 + kRound;
+    double value = flip_sign(sine_up_to_half_pi(reduce_bounded(x, rounded - kRound)), std::bit_cast<uint64_t>(rounded));
     return x == 0.0 ? x : value;  // keeps the sign of -0
 }
+// cos(x) = -sin(x - pi / 2)
 TAEDA_VM double vm_cos_bounded(double x) {
-    NearAngleDouble angle = reduce_bounded(x);
-    double sine = sine_polynomial(angle.rest, angle.low), cosine = cosine_polynomial(angle.rest, angle.low);
-    return flip_sign(angle.quadrant & 1 ? sine : cosine, (angle.quadrant + 1) >> 1);
+    double rounded = (x * 0.31830988618379067 - 0.5) + kRound;
+    return flip_sign(sine_up_to_half_pi(reduce_bounded(x, (rounded - kRound) + 0.5)), std::bit_cast<uint64_t>(rounded) + 1);
 }
 // Far out, where few programs go, the C library has the digits of pi.
 inline double vm_sin_any(double x) { return vm_abs(x) < kTrigBoundDouble ? vm_sin_bounded(x) : std::sin(x); }
@@ -253,20 +270,6 @@ TAEDA_VM double vm_erf(double x) {
     return vm_copysign(a < 1.0 ? small : 1.0 - rest, x);
 }
 
-// ---- the C library's
-
-inline double vm_tan(double x) { return std::tan(x); }
-inline double vm_asin(double x) { return std::asin(x); }
-inline double vm_acos(double x) { return std::acos(x); }
-inline double vm_atan(double x) { return std::atan(x); }
-inline double vm_atan2(double y, double x) { return std::atan2(y, x); }
-inline double vm_asinh(double x) { return std::asinh(x); }
-inline double vm_acosh(double x) { return std::acosh(x); }
-inline double vm_atanh(double x) { return std::atanh(x); }
-inline double vm_erfc(double x) { return std::erfc(x); }
-inline double vm_pow(double x, double y) { return std::pow(x, y); }
-inline double vm_cbrt(double x) { return std::cbrt(x); }
-inline double vm_hypot(double x, double y) { return std::hypot(x, y); }
-inline double vm_fmod(double x, double y) { return std::fmod(x, y); }
+inline double vm_cbrt(double x) { return std::cbrt(x); }  // the C library's: no operation has it
 
 }  // namespace taeda::cpu::TAEDA_ISA

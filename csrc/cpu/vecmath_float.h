@@ -420,15 +420,18 @@ TAEDA_VM float vm_erf(float x) {
     return vm_copysign(a < 0.92f ? small : large, x);
 }
 
+// exp(-x^2) * p(t) / (x + 3) with t = (x - 3) / (x + 3)
 TAEDA_VM float vm_erfc(float x) {
     double a = vm_abs(static_cast<double>(x));
     a = a > 10.5 ? 10.5 : a;  // beyond, zero even as a subnormal number
-    double slope = 1.0 + 2.0 * a, inverse = 1.0 / ((a + 4.0) * slope);
-    double t = (a - 4.0) * slope * inverse;
-    double scaled = polynomial(t, 1.2329951186119807, -1.3962111721038146e-1, 1.5379655024591375e-2, 6.8097082931099113e-2, -1.0103915038503733e-1,
-                               9.3732160719347297e-2, -6.6329832966505222e-2, 3.7174221666571464e-2, -1.6194569376386062e-2, 5.00409997324176e-3,
-                               -7.9708702456291566e-4, -1.7365824164262972e-4, 2.4332792554378629e-4, 4.4671953317962496e-5);
-    double value = quick_exp2(-(a * a) * kLog2E) * scaled * ((a + 4.0) * inverse);
+    double inverse = 1.0 / (a + 3.0), t = 1.0 - 6.0 * inverse;
+    double scaled = polynomial(t, 1.0740069079857914, -8.8339449044531457e-1, 5.9022827879886323e-1, -3.1046589541985829e-1, 1.1952938910613005e-1,
+                               -2.6840519754842172e-2, -1.2282899691992796e-3, 3.0810362076674349e-3, -4.7966456512444152e-4, -3.2350195379316088e-4);
+    double power = a * a * -kLog2E, rounded = power + kRound, r = power - (rounded - kRound);
+    double value = power_of_two(rounded) *
+                   polynomial(r, 1.0000000005548684, 6.9314720574021198e-1, 2.4022646889073313e-1, 5.5503287737718429e-2, 9.6184890685433242e-3,
+                              1.339993210146075e-3, 1.5345788418019076e-4) *
+                   (scaled * inverse);
     return static_cast<float>(x < 0.0f ? 2.0 - value : value);
 }
 

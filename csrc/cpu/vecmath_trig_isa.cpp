@@ -1,4 +1,4 @@
-// The vector forms of sine, cosine, tangent and the remainder under the names that gcc calls them by: see Note [Vector functions].
+// The vector forms of the functions that loops call (sine, cosine, powers ...) under the names that gcc calls them by: see Note [Vector functions].
 #define TAEDA_DEFINES_VECTOR_FUNCTIONS
 #include "cpu/vecmath.h"
 
@@ -9,16 +9,19 @@
 #define TAEDA_VECTOR_NAME(name) _ZGVeN16v_##name
 #define TAEDA_VECTOR_NAME_OF_TWO(name) _ZGVeN16vv_##name
 #define TAEDA_VECTOR_NAME_DOUBLE(name) _ZGVeN8v_##name
+#define TAEDA_VECTOR_NAME_OF_TWO_DOUBLES(name) _ZGVeN8vv_##name
 #define TAEDA_VECTOR_BYTES 64
 #elif defined(__AVX2__)
 #define TAEDA_VECTOR_NAME(name) _ZGVdN8v_##name
 #define TAEDA_VECTOR_NAME_OF_TWO(name) _ZGVdN8vv_##name
 #define TAEDA_VECTOR_NAME_DOUBLE(name) _ZGVdN4v_##name
+#define TAEDA_VECTOR_NAME_OF_TWO_DOUBLES(name) _ZGVdN4vv_##name
 #define TAEDA_VECTOR_BYTES 32
 #else
 #define TAEDA_VECTOR_NAME(name) _ZGVbN4v_##name
 #define TAEDA_VECTOR_NAME_OF_TWO(name) _ZGVbN4vv_##name
 #define TAEDA_VECTOR_NAME_DOUBLE(name) _ZGVbN2v_##name
+#define TAEDA_VECTOR_NAME_OF_TWO_DOUBLES(name) _ZGVbN2vv_##name
 #define TAEDA_VECTOR_BYTES 16
 #endif
 
@@ -85,6 +88,50 @@ TAEDA_DEFINE(tan, )
     }
 TAEDA_DEFINE_DOUBLE(sin)
 TAEDA_DEFINE_DOUBLE(cos)
+TAEDA_DEFINE_DOUBLE(tan)
+
+#define TAEDA_DEFINE_STRAIGHT(name)                                                                                    \
+    __attribute__((visibility("hidden"))) DoubleLanes TAEDA_VECTOR_NAME_DOUBLE(taeda_##name##_double)(DoubleLanes x) { \
+        alignas(DoubleLanes) double in[kLanes / 2];                                                                    \
+        spill(in, x);                                                                                                  \
+        return each(in, [](double v) { return name##_inline(v); });                                                    \
+    }
+TAEDA_DEFINE_STRAIGHT(asin)
+TAEDA_DEFINE_STRAIGHT(acos)
+TAEDA_DEFINE_STRAIGHT(atan)
+TAEDA_DEFINE_STRAIGHT(asinh)
+TAEDA_DEFINE_STRAIGHT(acosh)
+TAEDA_DEFINE_STRAIGHT(atanh)
+TAEDA_DEFINE_STRAIGHT(erfc)
+
+#define TAEDA_DEFINE_OF_TWO(name)                                                                                                             \
+    __attribute__((visibility("hidden"))) DoubleLanes TAEDA_VECTOR_NAME_OF_TWO_DOUBLES(taeda_##name##_double)(DoubleLanes x, DoubleLanes y) { \
+        alignas(DoubleLanes) double a[kLanes / 2], b[kLanes / 2], out[kLanes / 2];                                                            \
+        spill(a, x);                                                                                                                          \
+        spill(b, y);                                                                                                                          \
+        for (int i = 0; i < kLanes / 2; ++i) out[i] = name##_inline(a[i], b[i]);                                                              \
+        return whole(out);                                                                                                                    \
+    }
+TAEDA_DEFINE_OF_TWO(atan2)
+TAEDA_DEFINE_OF_TWO(pow)
+
+__attribute__((visibility("hidden"))) DoubleLanes TAEDA_VECTOR_NAME_OF_TWO_DOUBLES(taeda_fmod_double)(DoubleLanes x, DoubleLanes y) {
+    alignas(DoubleLanes) double a[kLanes / 2], b[kLanes / 2], out[kLanes / 2];
+    spill(a, x);
+    spill(b, y);
+#if defined(TAEDA_HAS_FMA)
+    double quotient[kLanes / 2];
+    int64_t far = 0;
+    for (int i = 0; i < kLanes / 2; ++i) quotient[i] = fmod_quotient(a[i], b[i]);
+    for (int i = 0; i < kLanes / 2; ++i) far |= !(quotient[i] < kNearQuotientDouble);
+    if (!far) {
+        for (int i = 0; i < kLanes / 2; ++i) out[i] = fmod_rest(a[i], b[i], quotient[i]);
+        return whole(out);
+    }
+#endif
+    for (int i = 0; i < kLanes / 2; ++i) out[i] = fmod_any(a[i], b[i]);
+    return whole(out);
+}
 
 __attribute__((visibility("hidden"))) Lanes TAEDA_VECTOR_NAME_OF_TWO(taeda_fmod_float)(Lanes x, Lanes y) {
     alignas(Lanes) float a[kLanes], b[kLanes], out[kLanes];
@@ -108,6 +155,17 @@ float taeda_tan_float(float x) { return vm_tan_any(x); }
 double taeda_sin_double(double x) { return vm_sin_any(x); }
 double taeda_cos_double(double x) { return vm_cos_any(x); }
 float taeda_fmod_float(float x, float y) { return fmod_any(x, y); }
+double taeda_tan_double(double x) { return vm_tan_any(x); }
+double taeda_asin_double(double x) { return asin_inline(x); }
+double taeda_acos_double(double x) { return acos_inline(x); }
+double taeda_atan_double(double x) { return atan_inline(x); }
+double taeda_asinh_double(double x) { return asinh_inline(x); }
+double taeda_acosh_double(double x) { return acosh_inline(x); }
+double taeda_atanh_double(double x) { return atanh_inline(x); }
+double taeda_erfc_double(double x) { return erfc_inline(x); }
+double taeda_atan2_double(double y, double x) { return atan2_inline(y, x); }
+double taeda_pow_double(double x, double y) { return pow_inline(x, y); }
+double taeda_fmod_double(double x, double y) { return fmod_any(x, y); }
 #endif
 }
 

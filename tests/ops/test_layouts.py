@@ -129,3 +129,41 @@ def test_results_do_not_depend_on_the_number_of_threads(n: int) -> None:
         assert results[0] == results[1] == results[2]
     finally:
         taeda.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bfloat16"])
+@pytest.mark.parametrize("shape", [(8, 8), (9, 301), (523, 17), (3, 40, 70), (2, 3, 10, 270)], ids=str)
+def test_operands_that_lie_across(shape: tuple[int, ...], dtype: str) -> None:
+    """Turned panel by panel; edges, several batches, more than one such operand, writing in place, and a repeated row."""
+    plain = make(shape, dtype)
+    across = make((*shape[:-2], shape[-1], shape[-2]), dtype, 1).transpose(-1, -2)
+    other = make((*shape[:-2], shape[-1], shape[-2]), dtype, 2).transpose(-1, -2)
+    a, b, c = as_array(plain), as_array(across), as_array(other)
+    assert np.array_equal(as_array(plain + across), a + b)
+    assert np.array_equal(as_array(taeda.where(plain > 0, across, plain)), np.where(a > 0, b, a))
+    assert np.array_equal(as_array(taeda.addcmul(plain, across, other)), a + b * c)
+    row = plain[..., :1, :]
+    assert np.array_equal(as_array((row + across).contiguous()), as_array(row) + b)
+    plain -= across
+    assert np.array_equal(as_array(plain), a - b)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_results_larger_than_the_caches(threads: int) -> None:
+    """They are written past them, where the operands are converted block by block too; not where they are operands."""
+    before = taeda.get_num_threads()
+    taeda.set_num_threads(threads)
+    try:
+        n = 9_000_003  # bfloat16: 18 MB
+        a, b = (taeda.arange(k, k + n) % 251 for k in (0, 100))
+        expected = a + b
+        x, y = a.to(taeda.bfloat16), b.to(taeda.bfloat16)
+        assert bool(((x + y).to(taeda.int64) == expected.to(taeda.bfloat16).to(taeda.int64)).all())
+        assert bool((x + a.to(taeda.float32) == 2 * a).all())
+        x += y
+        assert bool((x.to(taeda.int64) == expected.to(taeda.bfloat16).to(taeda.int64)).all())
+        row = a[1:3001].to(taeda.float64)
+        matrix = b[:9_000_000].view(3000, 3000)
+        assert bool(((matrix + row).to(taeda.int64) == matrix + a[1:3001]).all())
+    finally:
+        taeda.set_num_threads(before)

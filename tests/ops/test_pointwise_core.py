@@ -282,3 +282,35 @@ def test_gradient_of_a_filling_value_of_another_dtype():
     value = taeda.tensor(3.0, dtype=taeda.float64, requires_grad=True)
     found = taeda.autograd.grad(x.masked_fill(taeda.tensor([True, False]), value).sum(), (x, value))
     assert found[0].tolist() == [0, 1] and found[1].item() == 1 and found[1].dtype == taeda.float64
+
+
+@pytest.mark.parametrize("exponent", [2, 3, 0.5, -1, -0.5])
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_complex_powers_with_one_exponent(exponent, dtype):
+    rng = np.random.default_rng(5)
+    x = (rng.normal(size=41) + 1j * rng.normal(size=41)).astype(dtype)
+    close = {"rtol": 20 * np.finfo(dtype).eps}
+    np.testing.assert_allclose((taeda.tensor(x) ** exponent).numpy(), x.astype(np.complex128) ** exponent, **close)
+    exponents = np.full(41, exponent, dtype)
+    np.testing.assert_allclose(taeda.pow(taeda.tensor(x), taeda.tensor(exponents)).numpy(), x**exponents, **close)
+    exponents[7] = 1.5j
+    np.testing.assert_allclose(taeda.pow(taeda.tensor(x), taeda.tensor(exponents)).numpy(), x**exponents, **close)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_complex_quotients_and_sizes_at_the_ends_of_the_range(dtype):
+    huge, tiny = float(np.finfo(dtype).max) / 4, float(np.finfo(dtype).tiny) * 8
+    parts = [huge, -huge, tiny, 1.0, -2.5, 0.0, -0.0, np.inf]
+    z = np.array([complex(a, b) for a in parts for b in parts], dtype)
+    finite = z[np.isfinite(z)]
+    wide = finite.astype(np.clongdouble)
+    np.testing.assert_allclose(taeda.tensor(finite).abs().numpy(), np.abs(wide), rtol=4 * np.finfo(dtype).eps)
+    assert np.array_equal(taeda.tensor(z).abs().numpy() == np.inf, np.isinf(z))
+    np.testing.assert_allclose(taeda.tensor(z).angle().numpy(), np.angle(z), rtol=4 * np.finfo(dtype).eps)
+    assert taeda.tensor(np.array([complex(np.nan, 1)] * 9, dtype)).angle().isnan().all()
+    divisor = finite[finite != 0]
+    by_itself = (taeda.tensor(divisor) / taeda.tensor(divisor)).numpy()
+    np.testing.assert_allclose(
+        by_itself, np.ones_like(divisor), rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps
+    )
+    assert (taeda.tensor(divisor) / taeda.tensor(np.array(complex(np.inf, 1), dtype))).abs().max().item() == 0

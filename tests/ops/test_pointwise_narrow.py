@@ -116,3 +116,53 @@ def test_truth_values():
     np.testing.assert_array_equal((x ^ y).numpy(), a ^ b)
     np.testing.assert_array_equal((x < y).numpy(), a < b)
     np.testing.assert_array_equal(taeda.maximum(x, y).numpy(), a | b)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_quotients_of_all_pairs(dtype):
+    every = np.arange(np.iinfo(dtype).min, np.iinfo(dtype).max + 1).astype(dtype)
+    a, b = (x.ravel() for x in np.meshgrid(every, every[every != 0]))
+    check_quotients(a, b)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32])
+def test_quotients_of_large_numbers(dtype):
+    a, b = full_range(dtype, 4000), full_range(dtype, 4000)
+    b[1000:] >>= 8 * np.dtype(dtype).itemsize - 5  # small divisors
+    a[1], b[:3] = np.iinfo(dtype).min, (np.iinfo(dtype).max, -1, np.iinfo(dtype).min)
+    keep = b != 0
+    check_quotients(a[keep], b[keep])
+
+
+def check_quotients(a, b):
+    """The four divisions of integers, computed exactly with 64 bits and wrapped around."""
+    wide, divisor = a.astype(np.int64), b.astype(np.int64)
+    floor, rest = np.floor_divide(wide, divisor), np.mod(wide, divisor)
+    cut = np.fmod(wide, divisor)
+    x, y = taeda.tensor(a), taeda.tensor(b)
+    assert np.array_equal((x // y).numpy(), floor.astype(a.dtype))
+    assert np.array_equal((x % y).numpy(), rest.astype(a.dtype))
+    assert np.array_equal(taeda.fmod(x, y).numpy(), cut.astype(a.dtype))
+    assert np.array_equal(taeda.div(x, y, rounding_mode="trunc").numpy(), ((wide - cut) // divisor).astype(a.dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("operation", [operator.floordiv, operator.mod, taeda.fmod])
+def test_division_by_zero_is_an_error(operation, dtype):
+    a, b = full_range(dtype, 500), np.ones(500, dtype)
+    b[437] = 0
+    for x, y in ((a, b), (a[::2], b[1::2]), (a, b[437:438])):
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            operation(taeda.tensor(x.copy()), taeda.tensor(y.copy()))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_shifts(dtype):
+    a, places = full_range(dtype, 300), rng.integers(0, 70, 300).astype(dtype)
+    wide = a.astype(object)
+    left = np.array([(int(v) << int(p)) for v, p in zip(wide, places, strict=True)], dtype=object)
+    bits = 8 * np.dtype(dtype).itemsize
+    left = np.array([v & ((1 << bits) - 1) for v in left], dtype=np.uint64).astype(a.dtype)
+    right = np.array([int(v) >> int(p) for v, p in zip(wide, places, strict=True)]).astype(a.dtype)
+    assert np.array_equal((taeda.tensor(a) << taeda.tensor(places)).numpy(), left)
+    assert np.array_equal((taeda.tensor(a) >> taeda.tensor(places)).numpy(), right)

@@ -203,7 +203,7 @@ nextafter = _atom("nextafter", 2, lambda x, y, r: (where(eq(x, y), 0, 1), 0), sc
 # ---- division with remainders
 fmod = _atom("fmod", 2, lambda x, y, r: (1, -trunc(x / y)), heavy=8)
 remainder = _atom("remainder", 2, lambda x, y, r: (1, -floor_divide(x, y)), heavy=8)
-floor_divide = _atom("floor_divide", 2, lambda x, y, r: (0, 0), heavy=8, scalar=True)
+floor_divide = _atom("floor_divide", 2, lambda x, y, r: (0, 0), heavy=12)
 trunc_divide = _atom("trunc_divide", 2, lambda x, y, r: (0, 0), public="_div_trunc", heavy=3)
 gcd = _atom("gcd", 2, None, scalar=True)
 lcm = _atom("lcm", 2, None, scalar=True)
