@@ -17,8 +17,8 @@ template <class E>
 void radix_sort(std::vector<E>& entries, std::vector<E>& scratch, int key_bytes) {
     const size_t n = entries.size();
     scratch.resize(n);
-    std::vector<std::array<uint32_t, 256>> counts(static_cast<size_t>(key_bytes));
-    for (auto& count : counts) count.fill(0);
+    std::array<std::array<uint32_t, 256>, 8> counts;
+    for (int b = 0; b < key_bytes; ++b) counts[static_cast<size_t>(b)].fill(0);
     for (const E& entry : entries) {
         uint64_t key = key_word(entry);
         for (int b = 0; b < key_bytes; ++b) ++counts[static_cast<size_t>(b)][key >> (8 * b) & 255];
@@ -44,8 +44,8 @@ void sort_either(std::vector<E>& entries, std::vector<E>& scratch, int key_bytes
 
 }  // namespace
 
-void sort_entries(std::vector<uint64_t>& entries, std::vector<uint64_t>& scratch) { sort_either(entries, scratch, 4, 256); }
-void sort_entries(std::vector<KeyedIndex64>& entries, std::vector<KeyedIndex64>& scratch) { sort_either(entries, scratch, 8, 1024); }
+void sort_entries(std::vector<uint64_t>& entries, std::vector<uint64_t>& scratch) { sort_either(entries, scratch, 4, 80); }
+void sort_entries(std::vector<KeyedIndex64>& entries, std::vector<KeyedIndex64>& scratch) { sort_either(entries, scratch, 8, 256); }
 
 Lines::Lines(const Tensor& t, int64_t dim) {
     count = 1;
@@ -59,13 +59,12 @@ Lines::Lines(const Tensor& t, int64_t dim) {
     }
 }
 
-int64_t Lines::offset_of(int64_t line) const {
-    int64_t offset = 0;
-    for (size_t d = sizes.size(); d-- > 0;) {
-        offset += line % sizes[d] * strides[d];
-        line /= sizes[d];
+LineWalk::LineWalk(const Lines& lines, int64_t first) : lines_(lines), index_(lines.sizes.size(), 0) {
+    for (size_t d = lines.sizes.size(); d-- > 0;) {
+        index_[d] = first % lines.sizes[d];
+        offset_ += index_[d] * lines.strides[d];
+        first /= lines.sizes[d];
     }
-    return offset;
 }
 
 }  // namespace taeda::cpu

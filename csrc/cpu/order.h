@@ -72,10 +72,54 @@ void make_entries(const T* line, int64_t stride, int64_t n, bool reversed, std::
     }
 }
 
+// Whether one of 16 elements may have a key below the limit; `bound` is the element whose key that is, reversed as asked.
+// Of comparisons, so that the compiler makes vectors of them; of elements without an order of their own nothing is known.
+constexpr int64_t kScanned = 16;
+template <class T>
+inline bool may_be_below(const T* x, T bound, bool reversed) {
+    if constexpr (is_half_v<T> || std::is_same_v<T, bool>) {
+        return true;
+    } else {
+        unsigned any = 0;
+        if (reversed)
+            for (int64_t i = 0; i < kScanned; ++i) any |= static_cast<unsigned>(!(x[i] <= bound));  // a NaN is the largest
+        else
+            for (int64_t i = 0; i < kScanned; ++i) any |= static_cast<unsigned>(!(x[i] >= bound));
+        return any != 0;
+    }
+}
+
+// The `k` least entries of a line in order, where k is so small that each is put in its place.
+template <class T>
+void few_least_entries(const T* line, int64_t stride, int64_t n, int64_t k, bool reversed, std::vector<entry_t<T>>& entries) {
+    using Key = sort_key_t<T>;
+    make_entries(line, stride, k, reversed, entries);
+    std::sort(entries.begin(), entries.end());
+    entry_t<T>* held = entries.data();
+    Key limit = Entry<Key>::key(held[k - 1]);
+    for (int64_t i = k; i < n;) {
+        if (stride == 1 && n - i >= kScanned && !may_be_below(line + i, line[Entry<Key>::index(held[k - 1])], reversed)) {
+            i += kScanned;
+            continue;
+        }
+        for (const int64_t stop = std::min(n, i + kScanned); i < stop; ++i) {
+            Key key = sort_key(line[i * stride]);
+            if (reversed) key = static_cast<Key>(~key);
+            if (key >= limit) continue;  // of equal elements the first stay
+            int64_t place = k - 1;
+            for (; place > 0 && Entry<Key>::key(held[place - 1]) > key; --place) held[place] = held[place - 1];
+            held[place] = Entry<Key>::make(key, i);
+            limit = Entry<Key>::key(held[k - 1]);
+        }
+    }
+}
+
 // The `k` least entries of a line, in no order. Elements that cannot be among them are not even stored.
 template <class T>
 void least_entries(const T* line, int64_t stride, int64_t n, int64_t k, bool reversed, std::vector<entry_t<T>>& entries) {
     using Key = sort_key_t<T>;
+    constexpr int64_t kFew = 16;
+    if (k > 0 && k <= kFew && k < n) return few_least_entries(line, stride, n, k, reversed, entries);
     const int64_t room = 2 * k + 32;
     if (k == 0 || n <= room) {
         make_entries(line, stride, n, reversed, entries);
@@ -85,20 +129,71 @@ void least_entries(const T* line, int64_t stride, int64_t n, int64_t k, bool rev
     make_entries(line, stride, room, reversed, entries);
     int64_t held = room;
     Key limit = 0;
+    T bound = line[0];
     auto shrink = [&] {
         std::nth_element(entries.begin(), entries.begin() + (k - 1), entries.begin() + held);
         limit = Entry<Key>::key(entries[static_cast<size_t>(k - 1)]);
+        bound = line[Entry<Key>::index(entries[static_cast<size_t>(k - 1)]) * stride];
         held = k;
     };
     shrink();
-    for (int64_t i = room; i < n; ++i) {
-        Key key = sort_key(line[i * stride]);
-        if (reversed) key = static_cast<Key>(~key);
-        if (key >= limit) continue;  // of equal elements the first stay
-        entries[static_cast<size_t>(held++)] = Entry<Key>::make(key, i);
-        if (held == room) shrink();
+    for (int64_t i = room; i < n;) {
+        if (stride == 1 && n - i >= kScanned && !may_be_below(line + i, bound, reversed)) {
+            i += kScanned;
+            continue;
+        }
+        for (const int64_t stop = std::min(n, i + kScanned); i < stop; ++i) {
+            Key key = sort_key(line[i * stride]);
+            if (reversed) key = static_cast<Key>(~key);
+            if (key >= limit) continue;  // of equal elements the first stay
+            entries[static_cast<size_t>(held++)] = Entry<Key>::make(key, i);
+            if (held == room) shrink();
+        }
     }
     shrink();
+}
+
+// The entry that would be at place `rank` of the sorted line, by counting: most elements are looked at twice and never moved.
+// `rank` is called with the number of NaNs.
+template <class T, class Rank>
+entry_t<T> ranked_entry(const T* line, int64_t stride, int64_t n, Rank&& rank, std::vector<entry_t<T>>& entries, std::vector<sort_key_t<T>>& keys) {
+    using Key = sort_key_t<T>;
+    constexpr int kBits = 11;
+    constexpr int64_t kCountFrom = 1024;
+    auto count_nans = [&](auto&& key_at) {
+        int64_t nans = 0;
+        if constexpr (is_floating_v<T>)
+            for (int64_t i = 0; i < n; ++i) nans += key_at(i) == static_cast<Key>(~Key{0});
+        return nans;
+    };
+    auto nth = [&](int64_t wanted) {
+        std::nth_element(entries.begin(), entries.begin() + wanted, entries.end());
+        return entries[static_cast<size_t>(wanted)];
+    };
+    if (n < kCountFrom || n >= int64_t{1} << 32) {
+        make_entries(line, stride, n, false, entries);
+        return nth(rank(count_nans([&](int64_t i) { return Entry<Key>::key(entries[static_cast<size_t>(i)]); })));
+    }
+    keys.resize(static_cast<size_t>(n));
+    Key low = ~Key{0}, high = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        const Key key = sort_key(line[i * stride]);
+        keys[static_cast<size_t>(i)] = key;
+        low = std::min(low, key);
+        high = std::max(high, key);
+    }
+    const int64_t nans = high == static_cast<Key>(~Key{0}) ? count_nans([&](int64_t i) { return keys[static_cast<size_t>(i)]; }) : 0;
+    const int width = static_cast<int>(std::bit_width(static_cast<Key>(high - low))), shift = std::max(0, width - kBits);
+    uint32_t counts[1 << kBits] = {};
+    for (const Key key : keys) ++counts[static_cast<Key>(key - low) >> shift];
+    int64_t wanted = rank(nans);
+    Key bin = 0;
+    while (wanted >= counts[bin]) wanted -= counts[bin++];
+    entries.clear();
+    entries.reserve(counts[bin]);
+    for (int64_t i = 0; i < n; ++i)
+        if (const Key key = keys[static_cast<size_t>(i)]; static_cast<Key>(key - low) >> shift == bin) entries.push_back(Entry<Key>::make(key, i));
+    return nth(wanted);
 }
 
 // Sorts by key, then place. `scratch` is working space.
@@ -115,12 +210,12 @@ public:
             make_entries(line, stride, n, reversed, narrow_);
         } else {
             Key low = ~Key{0}, high = 0;
-            for (int64_t i = 0; i < n; ++i) {
+            for (int64_t i = 0; !is_floating_v<T> && i < n; ++i) {
                 const Key key = sort_key(line[i * stride]);
                 low = std::min(low, key);
                 high = std::max(high, key);
             }
-            is_narrow_ = n < (int64_t{1} << 32) && (n == 0 || high - low <= 0xffffffffu);
+            is_narrow_ = !is_floating_v<T> && n < (int64_t{1} << 32) && (n == 0 || high - low <= 0xffffffffu);
             if (!is_narrow_) {
                 make_entries(line, stride, n, reversed, wide_);
                 return sort_entries(wide_, wide_scratch_);
@@ -152,12 +247,31 @@ private:
 // The lines of `t` along `dim`, counted in the row-major order of the other dimensions.
 struct Lines {
     Lines(const Tensor& t, int64_t dim);
-    int64_t offset_of(int64_t line) const;  // in elements, of the line's first element
 
     int64_t count;
     int64_t length;
     int64_t stride;
     Shape sizes, strides;  // of the other dimensions
+};
+
+// Goes from a line to the next one: a division for each dimension would cost more than to sort a few elements.
+class LineWalk {
+public:
+    LineWalk(const Lines& lines, int64_t first);
+    int64_t offset() const { return offset_; }  // in elements, of the line's first element
+    void next() {
+        for (size_t d = lines_.sizes.size(); d-- > 0;) {
+            offset_ += lines_.strides[d];
+            if (++index_[d] < lines_.sizes[d]) return;
+            offset_ -= lines_.sizes[d] * lines_.strides[d];
+            index_[d] = 0;
+        }
+    }
+
+private:
+    const Lines& lines_;
+    Shape index_;
+    int64_t offset_ = 0;
 };
 
 // Like visit_dtype, for dtypes that have an order; complex ones raise.

@@ -215,9 +215,9 @@ std::tuple<Tensor, Tensor> aminmax(const Tensor& input, std::optional<IntList> d
     if (!dim) TAEDA_CHECK(input.numel() > 0, "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.");
     require_elements("aminmax", input, mask, dim.has_value());
     require_kernel(Reduction::Min, input.dtype(), "aminmax_cpu");
-    Tensor low = reduce(Reduction::Min, input, input.dtype(), mask, keepdim, input.dtype());
+    Tensor low = result(reduced_shape(input.sizes(), mask, keepdim), input.dtype(), input.device());
     Tensor high = empty(low.sizes(), input.dtype(), input.device());
-    if (!high.is_meta()) run_reduction(Reduction::Max, input, input.dtype(), mask, 1, high);
+    if (!high.is_meta()) run_reduction(Reduction::Extremes, input, input.dtype(), mask, 1, low, high);
     return {low, high};
 }
 

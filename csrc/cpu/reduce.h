@@ -25,28 +25,29 @@ enum class Reduction : uint8_t {
     SumSquares,  // the 2-norm: finishes with the root
     SumPow,      // the p-norm: finishes with the p-th root
     Moments,     // variance with correction `p`, and the mean
+    Extremes,    // the least, and the largest
     ArgMax,      // the first index, and the value
     ArgMin,
     CountNumbers,  // how many are not NaN
 };
-inline constexpr int kReductions = 15;
+inline constexpr int kReductions = 16;
 
 enum class ReduceType : uint8_t { Byte, Int64, Float, Double, ComplexFloat, ComplexDouble };
 inline constexpr int kReduceTypes = 6;
 
 // `acc` holds accumulators for `cap` results; `slot` is one of them, `first` the index of the first element along the
-// reduced dimension. `rows` reduces whole rows of at most kReduceTile elements, `row_step` elements apart, into the first
-// `rows` slots: one call for many short ones.
+// reduced dimension. `rows` adds rows of at most kReduceTile elements, `row_step` elements apart, to the slots from `slot` on:
+// one call for many short ones.
 struct ReduceKernels {
     int64_t slot_bytes = 0;  // 0: the rule does not exist for the type
     void (*init)(void* acc, int64_t cap) = nullptr;
-    void (*rows)(void* acc, int64_t cap, const void* x, int64_t row_step, int64_t rows, int64_t n, double p) = nullptr;
+    void (*rows)(void* acc, int64_t cap, int64_t slot, const void* x, int64_t row_step, int64_t rows, int64_t n, double p) = nullptr;
     void (*row)(void* acc, int64_t cap, int64_t slot, const void* x, int64_t n, int64_t first, double p) = nullptr;
     void (*columns)(void* acc, int64_t cap, const void* x, int64_t row_step, int64_t rows, int64_t cols, int64_t first, double p) = nullptr;
     void (*merge)(void* acc, const void* later, int64_t cap, int64_t n) = nullptr;
     void (*finish)(void* out, void* second, const void* acc, int64_t cap, int64_t n, double p) = nullptr;
     DType result = DType::Float32;  // of `out`
-    DType second = DType::Float32;  // of `second`, for Moments, ArgMax and ArgMin
+    DType second = DType::Float32;  // of `second`, for Moments, Extremes, ArgMax and ArgMin
 };
 
 struct ReduceTable {

@@ -3,7 +3,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "cpu/fold_isa.h"
+#include "cpu/lanes_isa.h"
 #include "cpu/reduce.h"
 #include "cpu/vecmath_base.h"
 
@@ -16,11 +16,25 @@ using real_t = typename CType<real_of(DTypeOf<C>::value)>::t;
 template <class C>
 inline constexpr bool is_real_v = std::is_floating_point_v<C>;
 
-template <class C>
-inline bool is_nan(C x) {
-    if constexpr (is_complex_v<C>) return x.real() != x.real() || x.imag() != x.imag();
-    else if constexpr (is_real_v<C>) return x != x;
-    else return false;
+// What follows takes numbers, and vectors of them as in lanes_isa.h.
+template <class V>
+inline constexpr bool is_number_v = std::is_arithmetic_v<V> || is_complex_v<V>;
+
+template <class V>
+inline auto is_nan(V x) {
+    if constexpr (is_complex_v<V>) return x.real() != x.real() || x.imag() != x.imag();
+    else return x != x;
+}
+// All bits set where x is not zero, as lanes of type V.
+template <class V, class X>
+inline V truth(X x) {
+    if constexpr (is_number_v<X>) return V(-(x != X(0)));
+    else return V(x != 0);
+}
+template <class V>
+inline V magnitude(V x) {
+    if constexpr (std::is_floating_point_v<V>) return std::abs(x);
+    else return x < 0 ? -x : x;
 }
 
 // What sums of C are kept in: within a tile, and across tiles.
@@ -64,8 +78,14 @@ struct SumRule {
     using Acc = typename SumTypes<C>::Acc;
     using Out = std::conditional_t<std::is_integral_v<C>, int64_t, C>;
     static Lane start() { return Lane(0); }
-    static Lane step(Lane a, C x, double) { return a + Lane(x); }
-    static Lane join(Lane a, Lane b) { return a + b; }
+    template <class V, class X>
+    static V step(V a, X x, V) {
+        return a + x;
+    }
+    template <class V>
+    static V join(V a, V b) {
+        return a + b;
+    }
     static Acc initial() { return Acc(0); }
     static Acc merge(Acc a, Acc b) { return a + b; }
     static Out finish(Acc a, double p) {
@@ -77,8 +97,11 @@ struct SumRule {
 
 template <class C>
 struct NanSumRule : SumRule<C> {
-    using Lane = typename SumRule<C>::Lane;
-    static Lane step(Lane a, C x, double) { return a + (is_nan(x) ? Lane(0) : Lane(x)); }
+    template <class V>
+    static V step(V a, V x, V) {
+        if constexpr (is_real_v<C>) return a + (x == x ? x : V{});
+        else return a + x;
+    }
 };
 
 template <class C>
@@ -88,8 +111,14 @@ struct ProdRule {
     using Acc = C;
     using Out = C;
     static C start() { return C(1); }
-    static C step(C a, C x, double) { return a * x; }
-    static C join(C a, C b) { return a * b; }
+    template <class V>
+    static V step(V a, V x, V) {
+        return a * x;
+    }
+    template <class V>
+    static V join(V a, V b) {
+        return a * b;
+    }
     static C initial() { return C(1); }
     static C merge(C a, C b) { return a * b; }
     static C finish(C a, double) { return a; }
@@ -113,9 +142,14 @@ struct ExtremeRule {
     using Acc = C;
     using Out = C;
     static C start() { return kMax ? lowest<C>() : highest<C>(); }
-    static C step(C a, C x, double) { return join(a, x); }
-    static C join(C a, C x) {
-        return nan_from(x, (kMax ? x > a : x < a) ? x : a);  // with masks: beside a second condition gcc branches
+    template <class V>
+    static V step(V a, V x, V) {
+        return join(a, x);
+    }
+    template <class V>
+    static V join(V a, V x) {  // a NaN takes over, and is not beaten any more
+        if constexpr (is_real_v<C>) return ((kMax ? x > a : x < a) | (x != x)) ? x : a;
+        else return (kMax ? x > a : x < a) ? x : a;
     }
     static C initial() { return start(); }
     static C merge(C a, C b) { return join(a, b); }
@@ -126,7 +160,7 @@ using MaxRule = ExtremeRule<C, true>;
 template <class C>
 using MinRule = ExtremeRule<C, false>;
 
-// Flags are kept as bytes for bytes and as wide as the element otherwise, so that the loops vectorise.
+// Flags are kept as bytes for bytes and as wide as the element otherwise, with all bits set for true.
 template <class C>
 struct FlagOf {
     using t = int32_t;
@@ -150,9 +184,15 @@ struct FlagRule {
     using Lane = typename FlagOf<C>::t;
     using Acc = Lane;
     using Out = bool;
-    static Lane start() { return kAny ? 0 : 1; }
-    static Lane step(Lane a, C x, double) { return join(a, Lane(x != C(0))); }
-    static Lane join(Lane a, Lane b) { return kAny ? Lane(a | b) : Lane(a & b); }
+    static Lane start() { return kAny ? Lane(0) : Lane(-1); }
+    template <class V, class X>
+    static V step(V a, X x, V) {
+        return join(a, truth<V>(x));
+    }
+    template <class V>
+    static V join(V a, V b) {
+        return kAny ? V(a | b) : V(a & b);
+    }
     static Acc initial() { return start(); }
     static Acc merge(Acc a, Acc b) { return join(a, b); }
     static bool finish(Acc a, double) { return a != 0; }
@@ -169,8 +209,16 @@ struct CountRule {
     using Acc = int64_t;
     using Out = int64_t;
     static Lane start() { return 0; }
-    static Lane step(Lane a, C x, double) { return a + Lane(kNumbers ? !is_nan(x) : x != C(0)); }
-    static Lane join(Lane a, Lane b) { return a + b; }
+    template <class V, class X>
+    static V step(V a, X x, V) {
+        if constexpr (!kNumbers) return a - truth<V>(x);
+        else if constexpr (is_number_v<X>) return a + V(!is_nan(x));
+        else return a - V(x == x);
+    }
+    template <class V>
+    static V join(V a, V b) {
+        return a + b;
+    }
     static Acc initial() { return 0; }
     static Acc merge(Acc a, Acc b) { return a + b; }
     static Out finish(Acc a, double) { return a; }
@@ -187,8 +235,15 @@ struct SumAbsRule {
     using Acc = double;
     using Out = real_t<C>;
     static Lane start() { return 0; }
-    static Lane step(Lane a, C x, double) { return a + std::abs(x); }
-    static Lane join(Lane a, Lane b) { return a + b; }
+    template <class V, class X>
+    static V step(V a, X x, V) {
+        if constexpr (is_complex_v<C>) return a + std::abs(x);
+        else return a + magnitude(x);
+    }
+    template <class V>
+    static V join(V a, V b) {
+        return a + b;
+    }
     static Acc initial() { return 0; }
     static Acc merge(Acc a, Acc b) { return a + b; }
     static Out finish(Acc a, double) { return static_cast<Out>(a); }
@@ -196,8 +251,8 @@ struct SumAbsRule {
 
 template <class C>
 struct SumSquaresRule : SumAbsRule<C> {
-    using Lane = real_t<C>;
-    static Lane step(Lane a, C x, double) {
+    template <class V, class X>
+    static V step(V a, X x, V) {
         if constexpr (is_complex_v<C>) return a + (x.real() * x.real() + x.imag() * x.imag());
         else return a + x * x;
     }
@@ -206,70 +261,81 @@ struct SumSquaresRule : SumAbsRule<C> {
 
 template <class C>
 struct SumPowRule : SumAbsRule<C> {
+    static constexpr bool kOneByOne = true;
     using Lane = real_t<C>;
-    static Lane step(Lane a, C x, double p) { return a + std::pow(std::abs(x), Lane(p)); }
+    static Lane step(Lane a, C x, Lane p) {
+        const Lane size = std::abs(x);
+        return a + (p == 3 ? size * size * size : std::pow(size, p));
+    }
     static real_t<C> finish(double a, double p) { return static_cast<real_t<C>>(std::pow(a, 1 / p)); }
 };
 
-// One value of a tile of at most kReduceTile elements.
+// Rules that have no vector form: complex numbers, and powers.
 template <class R>
-typename R::Lane fold(const typename R::Element* x, int64_t n, double p) {
+struct OneByOne {
+    using E = typename R::Element;
     using Lane = typename R::Lane;
-    return fold_with<Lane>(n, R::start(), [x, p](Lane a, int64_t i) { return R::step(a, x[i], p); }, [](Lane a, Lane b) { return R::join(a, b); });
+    static constexpr int64_t kBlock = 512;
+
+    static Lane fold(const E* x, int64_t n, Lane p, int64_t = 0) {
+        constexpr int kChains = 4;
+        Lane lanes[kChains] = {R::start(), R::start(), R::start(), R::start()};
+        int64_t i = 0;
+#pragma GCC unroll 1
+        for (; i + kChains <= n; i += kChains)
+            for (int j = 0; j < kChains; ++j) lanes[j] = R::step(lanes[j], x[i + j], p);
+        for (int j = 0; i < n; ++i, ++j) lanes[j] = R::step(lanes[j], x[i], p);
+        return R::join(R::join(lanes[0], lanes[1]), R::join(lanes[2], lanes[3]));
+    }
+    template <class F>
+    static void fold_rows(const E* x, int64_t row_step, int64_t rows, int64_t n, Lane p, F take) {
+        for (int64_t j = 0; j < rows; ++j) take(j, fold(x + j * row_step, n, p));
+    }
+    static void fold_columns(Lane* lanes, const E* x, int64_t row_step, int64_t rows, int64_t cols, Lane p) {
+        for (int64_t j = 0; j < cols; ++j) lanes[j] = R::start();
+        for (int64_t i = 0; i < rows; ++i)
+            for (int64_t j = 0; j < cols; ++j) lanes[j] = R::step(lanes[j], x[i * row_step + j], p);
+    }
+};
+template <class R>
+constexpr bool is_one_by_one() {
+    if constexpr (requires { R::kOneByOne; }) return true;
+    else return is_complex_v<typename R::Element>;
 }
+template <class R>
+using Folds = std::conditional_t<is_one_by_one<R>(), OneByOne<R>, Lanes<R>>;
 
 constexpr int64_t kRowsAtOnce = 64;  // rows that are summed in a lane before they go to the accumulator
 
 template <class R>
-void fold_columns(typename R::Lane* lanes, const typename R::Element* x, int64_t row_step, int64_t rows, int64_t cols, double p) {
-    for (int64_t j = 0; j < cols; ++j) lanes[j] = R::start();
-    int64_t i = 0;
-    for (; i + 4 <= rows; i += 4) {
-        const auto *a = x + i * row_step, *b = a + row_step, *c = b + row_step, *d = c + row_step;
-        for (int64_t j = 0; j < cols; ++j) lanes[j] = R::step(R::step(R::step(R::step(lanes[j], a[j], p), b[j], p), c[j], p), d[j], p);
-    }
-    for (; i < rows; ++i) {
-        const auto* a = x + i * row_step;
-        for (int64_t j = 0; j < cols; ++j) lanes[j] = R::step(lanes[j], a[j], p);
-    }
-}
-
-// reduce(j, row) for rows that follow each other, while what lies some rows ahead is brought into the cache: a short row is
-// done with before the hardware has recognised a run, and it does not look past the end of a page.
-template <class C, class F>
-inline void each_row(const C* x, int64_t row_step, int64_t rows, int64_t n, F reduce) {
-    constexpr int64_t kAhead = 2048, kLine = 64;  // bytes
-    const bool fetches = row_step >= n && row_step <= 2 * n && n * static_cast<int64_t>(sizeof(C)) <= kAhead;
-    for (int64_t j = 0; j < rows; ++j, x += row_step) {
-        if (fetches) {
-            const char* ahead = reinterpret_cast<const char*>(x) + kAhead;
-            for (int64_t line = 0; line < row_step * static_cast<int64_t>(sizeof(C)); line += kLine) __builtin_prefetch(ahead + line, 0, 3);
-        }
-        reduce(j, x);
-    }
-}
-
-template <class R>
 struct Simple {
     using C = typename R::Element;
+    using Lane = typename R::Lane;
     using Acc = typename R::Acc;
+    using Fold = Folds<R>;
 
     static void init(void* acc, int64_t cap) {
         for (int64_t j = 0; j < cap; ++j) static_cast<Acc*>(acc)[j] = R::initial();
     }
-    static void row(void* acc, int64_t, int64_t slot, const void* x, int64_t n, int64_t, double p) {
+    static void row(void* acc, int64_t, int64_t slot, const void* from, int64_t n, int64_t, double p) {
+        const C* x = static_cast<const C*>(from);
         Acc a = static_cast<Acc*>(acc)[slot];
-        for (int64_t i = 0; i < n; i += kReduceTile) a = R::merge(a, Acc(fold<R>(static_cast<const C*>(x) + i, std::min(kReduceTile, n - i), p)));
+        for (int64_t i = 0; i < n; i += Fold::kBlock) a = R::merge(a, Acc(Fold::fold(x + i, std::min(Fold::kBlock, n - i), Lane(p))));
         static_cast<Acc*>(acc)[slot] = a;
     }
-    static void rows(void* acc, int64_t, const void* x, int64_t row_step, int64_t rows, int64_t n, double p) {
-        Acc* a = static_cast<Acc*>(acc);
-        each_row(static_cast<const C*>(x), row_step, rows, n, [=](int64_t j, const C* row) { a[j] = R::merge(a[j], Acc(fold<R>(row, n, p))); });
+    static void rows(void* acc, int64_t cap, int64_t slot, const void* from, int64_t row_step, int64_t rows, int64_t n, double p) {
+        const C* x = static_cast<const C*>(from);
+        Acc* a = static_cast<Acc*>(acc) + slot;
+        if (n > Fold::kBlock) {
+            for (int64_t j = 0; j < rows; ++j) row(acc, cap, slot + j, x + j * row_step, n, 0, p);
+        } else {
+            Fold::fold_rows(x, row_step, rows, n, Lane(p), [a](int64_t j, Lane value) { a[j] = R::merge(a[j], Acc(value)); });
+        }
     }
     static void columns(void* acc, int64_t, const void* x, int64_t row_step, int64_t rows, int64_t cols, int64_t, double p) {
-        typename R::Lane lanes[kReduceColumns];
+        Lane lanes[kReduceColumns];
         for (int64_t i = 0; i < rows; i += kRowsAtOnce) {
-            fold_columns<R>(lanes, static_cast<const C*>(x) + i * row_step, row_step, std::min(kRowsAtOnce, rows - i), cols, p);
+            Fold::fold_columns(lanes, static_cast<const C*>(x) + i * row_step, row_step, std::min(kRowsAtOnce, rows - i), cols, Lane(p));
             for (int64_t j = 0; j < cols; ++j) static_cast<Acc*>(acc)[j] = R::merge(static_cast<Acc*>(acc)[j], Acc(lanes[j]));
         }
     }
@@ -287,17 +353,18 @@ struct Simple {
 // ---- mean and variance: counts, means and squared deviations of tiles are merged (Chan, Golub, LeVeque)
 
 template <class C>
-struct Deviation {  // the sum of x - shift
-    using Element = C;
+struct Deviation : SumRule<C> {  // the sum of x - shift
     using Lane = C;
-    static C start() { return 0; }
-    static C join(C a, C b) { return a + b; }
-    static C step(C a, C x, double shift) { return a + (x - C(shift)); }
+    template <class V>
+    static V step(V a, V x, V shift) {
+        return a + (x - shift);
+    }
 };
 template <class C>
 struct SquaredDeviation : Deviation<C> {
-    static C step(C a, C x, double shift) {
-        C d = x - C(shift);
+    template <class V>
+    static V step(V a, V x, V shift) {
+        const V d = x - shift;
         return a + d * d;
     }
 };
@@ -319,22 +386,23 @@ struct Moments {
     }
     static void row(void* acc, int64_t cap, int64_t slot, const void* from, int64_t n, int64_t, double) {
         const C* x = static_cast<const C*>(from);
-        for (int64_t i = 0; i < n; i += kReduceTile) {
-            int64_t m = std::min(kReduceTile, n - i);
-            C shift = static_cast<C>(double(fold<SumRule<C>>(x + i, m, 0)) / double(m));
-            double off = fold<Deviation<C>>(x + i, m, shift), squares = fold<SquaredDeviation<C>>(x + i, m, shift);
+        constexpr int64_t kBlock = Lanes<SumRule<C>>::kBlock;
+        for (int64_t i = 0; i < n; i += kBlock) {
+            const int64_t m = std::min(kBlock, n - i);
+            const C shift = static_cast<C>(double(Lanes<SumRule<C>>::fold(x + i, m, 0)) / double(m));
+            const double off = Lanes<Deviation<C>>::fold(x + i, m, shift), squares = Lanes<SquaredDeviation<C>>::fold(x + i, m, shift, m);
             add(static_cast<double*>(acc), cap, slot, double(m), shift + off / double(m), squares - off * off / double(m));
         }
     }
-    static void rows(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t n, double) {
-        each_row(static_cast<const C*>(from), row_step, rows, n, [=](int64_t j, const C* x) { row(acc, cap, j, x, n, 0, 0); });
+    static void rows(void* acc, int64_t cap, int64_t slot, const void* from, int64_t row_step, int64_t rows, int64_t n, double) {
+        for (int64_t j = 0; j < rows; ++j) row(acc, cap, slot + j, static_cast<const C*>(from) + j * row_step, n, 0, 0);
     }
     static void columns(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t cols, int64_t, double) {
         C shift[kReduceColumns], off[kReduceColumns], squares[kReduceColumns];
         for (int64_t i = 0; i < rows; i += kRowsAtOnce) {
             const C* x = static_cast<const C*>(from) + i * row_step;
             int64_t m = std::min(kRowsAtOnce, rows - i);
-            fold_columns<SumRule<C>>(shift, x, row_step, m, cols, 0);
+            Lanes<SumRule<C>>::fold_columns(shift, x, row_step, m, cols, 0);
             for (int64_t j = 0; j < cols; ++j) {
                 shift[j] /= C(m);
                 off[j] = squares[j] = 0;
@@ -364,6 +432,56 @@ struct Moments {
     }
     static constexpr ReduceKernels kernels() {
         return {3 * sizeof(double), init, rows, row, columns, merge, finish, DTypeOf<C>::value, DTypeOf<C>::value};
+    }
+};
+
+// ---- both extremes in one pass over memory: a block is in the cache when it is folded for the second time
+
+template <class C>
+struct Extremes {
+    using Low = Lanes<MinRule<C>>;
+    using High = Lanes<MaxRule<C>>;
+    // Layout: least[cap], largest[cap].
+    static void init(void* acc, int64_t cap) {
+        std::fill_n(static_cast<C*>(acc), cap, MinRule<C>::start());
+        std::fill_n(static_cast<C*>(acc) + cap, cap, MaxRule<C>::start());
+    }
+    static void take(void* acc, int64_t cap, int64_t j, C low, C high) {
+        C &least = static_cast<C*>(acc)[j], &largest = static_cast<C*>(acc)[cap + j];
+        least = MinRule<C>::join(least, low);
+        largest = MaxRule<C>::join(largest, high);
+    }
+    static void row(void* acc, int64_t cap, int64_t slot, const void* from, int64_t n, int64_t, double) {
+        for (int64_t i = 0; i < n; i += Low::kBlock) {
+            const C* x = static_cast<const C*>(from) + i;
+            const int64_t m = std::min(Low::kBlock, n - i);
+            const C low = Low::fold(x, m, 0);
+            take(acc, cap, slot, low, High::fold(x, m, 0, m));  // while the next block is fetched
+        }
+    }
+    static void rows(void* acc, int64_t cap, int64_t slot, const void* from, int64_t row_step, int64_t rows, int64_t n, double) {
+        for (int64_t j = 0; j < rows; ++j) row(acc, cap, slot + j, static_cast<const C*>(from) + j * row_step, n, 0, 0);
+    }
+    static void columns(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t cols, int64_t, double) {
+        constexpr int64_t kAtOnce = 16;
+        C low[kReduceColumns], high[kReduceColumns];
+        for (int64_t i = 0; i < rows; i += kAtOnce) {
+            const C* x = static_cast<const C*>(from) + i * row_step;
+            Low::fold_columns(low, x, row_step, std::min(kAtOnce, rows - i), cols, 0);
+            High::fold_columns(high, x, row_step, std::min(kAtOnce, rows - i), cols, 0);
+            for (int64_t j = 0; j < cols; ++j) take(acc, cap, j, low[j], high[j]);
+        }
+    }
+    static void merge(void* acc, const void* later, int64_t cap, int64_t n) {
+        const C* other = static_cast<const C*>(later);
+        for (int64_t j = 0; j < n; ++j) take(acc, cap, j, other[j], other[cap + j]);
+    }
+    static void finish(void* out, void* second, const void* acc, int64_t cap, int64_t n, double) {
+        std::copy_n(static_cast<const C*>(acc), n, static_cast<C*>(out));
+        std::copy_n(static_cast<const C*>(acc) + cap, n, static_cast<C*>(second));
+    }
+    static constexpr ReduceKernels kernels() {
+        return {2 * sizeof(C), init, rows, row, columns, merge, finish, DTypeOf<C>::value, DTypeOf<C>::value};
     }
 };
 
@@ -414,17 +532,17 @@ struct Arg {
     static void row(void* acc, int64_t cap, int64_t slot, const void* from, int64_t n, int64_t first, double) {
         int64_t& index = indices(acc)[slot];
         C& best = values(acc, cap)[slot];
-        for (int64_t i = 0; i < n; i += kReduceTile) {
+        for (int64_t i = 0; i < n; i += Lanes<Rule>::kBlock) {
             const C* x = static_cast<const C*>(from) + i;
-            int64_t m = std::min(kReduceTile, n - i);
-            C value = fold<Rule>(x, m, 0);
+            int64_t m = std::min(Lanes<Rule>::kBlock, n - i);
+            C value = Lanes<Rule>::fold(x, m, 0);
             if (index >= 0 && !beats(value, best)) continue;
             best = value;
             index = first + i + find(x, m, value);
         }
     }
-    static void rows(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t n, double) {
-        each_row(static_cast<const C*>(from), row_step, rows, n, [=](int64_t j, const C* x) { row(acc, cap, j, x, n, 0, 0); });
+    static void rows(void* acc, int64_t cap, int64_t slot, const void* from, int64_t row_step, int64_t rows, int64_t n, double) {
+        for (int64_t j = 0; j < rows; ++j) row(acc, cap, slot + j, static_cast<const C*>(from) + j * row_step, n, 0, 0);
     }
     static void columns(void* acc, int64_t cap, const void* from, int64_t row_step, int64_t rows, int64_t cols, int64_t first, double) {
         C best[kReduceColumns];
@@ -506,6 +624,10 @@ constexpr ReduceTable make_table() {
     };
     put(Reduction::Moments, ReduceType::Float, Moments<float>::kernels());
     put(Reduction::Moments, ReduceType::Double, Moments<double>::kernels());
+    put(Reduction::Extremes, ReduceType::Byte, Extremes<uint8_t>::kernels());
+    put(Reduction::Extremes, ReduceType::Int64, Extremes<int64_t>::kernels());
+    put(Reduction::Extremes, ReduceType::Float, Extremes<float>::kernels());
+    put(Reduction::Extremes, ReduceType::Double, Extremes<double>::kernels());
     put(Reduction::ArgMax, ReduceType::Int64, Arg<int64_t, true>::kernels());
     put(Reduction::ArgMax, ReduceType::Float, Arg<float, true>::kernels());
     put(Reduction::ArgMax, ReduceType::Double, Arg<double, true>::kernels());

@@ -19,11 +19,12 @@ struct Axis {
 };
 using Axes = SmallVector<Axis, 5>;
 
-constexpr int64_t kSplitFrom = 65536;  // elements below which a reduction is never cut into chunks
-constexpr int64_t kChunk = 65536;      // elements of a chunk, about
-constexpr int64_t kEnoughTasks = 32;   // results (or tiles of them) that keep all threads busy without chunks
-constexpr int64_t kRowBatch = 64;      // results that a task of the row kind computes
-constexpr int64_t kShortRun = 64;      // contiguous runs below this are gathered into a tile
+constexpr int64_t kSplitFrom = 65536;    // elements below which a reduction is never cut into chunks
+constexpr int64_t kChunk = 65536;        // elements of a chunk, about
+constexpr int64_t kEnoughTasks = 32;     // results (or tiles of them) that keep all threads busy without chunks
+constexpr int64_t kRowBatch = 64;        // results that a task of the row kind computes
+constexpr int64_t kRowElements = 16384;  // elements of such a task, where the rows are long
+constexpr int64_t kShortRun = 64;        // contiguous runs below this are gathered into a tile
 constexpr int64_t kReleaseLockFrom = 32768;
 
 struct Plan {
@@ -35,6 +36,7 @@ struct Plan {
     Axes kept, reduced;     // outermost first, each at least one axis
     int64_t n_reduced = 1;  // elements that make one result
     bool by_columns = false;
+    bool by_rows = false;
     int64_t batch = 1;    // results of a task
     int64_t batches = 1;  // tasks along the innermost kept axis
     int64_t tasks = 1;
@@ -89,23 +91,18 @@ bool prefers_columns(const Plan& plan, int64_t n_results) {
 }
 
 void plan_tasks(Plan& plan, int64_t n_results) {
+    const int64_t inner = plan.kept.back().size, run = std::max<int64_t>(1, plan.reduced.back().size);
     plan.by_columns = prefers_columns(plan, n_results);
-    const int64_t inner = plan.kept.back().size;
-    plan.batch = std::min(inner, plan.by_columns ? kReduceColumns : kRowBatch);
+    plan.by_rows = !plan.by_columns && inner > 1 && run <= kReduceTile;
+    plan.batch = std::min(inner, plan.by_columns ? kReduceColumns : plan.by_rows ? std::clamp<int64_t>(kRowElements / run, 1, kRowBatch) : 1);
     plan.batches = (inner + plan.batch - 1) / plan.batch;
     plan.tasks = plan.batches * (n_results / inner);
     plan.chunk = plan.n_reduced;
-    const int64_t parallel_results = plan.by_columns ? plan.tasks : n_results;
-    if (parallel_results < kEnoughTasks && n_results * plan.n_reduced > kSplitFrom) {
-        plan.chunk = plan.by_columns ? std::max<int64_t>(kChunk / plan.batch, 64) : kChunk;
-        plan.chunks = std::max<int64_t>(1, (plan.n_reduced + plan.chunk - 1) / plan.chunk);
-    }
-    // Few long rows: one result for each task, so that there is something to share.
-    if (!plan.by_columns && plan.batch > 1 && plan.n_reduced >= 1024) {
-        plan.batch = 1;
-        plan.batches = inner;
-        plan.tasks = n_results;
-    }
+    const int64_t parallel_results = plan.by_columns || run < plan.n_reduced ? plan.tasks : n_results;
+    if (parallel_results >= kEnoughTasks || n_results * plan.n_reduced <= kSplitFrom) return;
+    plan.chunk = plan.by_columns ? std::max<int64_t>(kChunk / plan.batch, 64) : kChunk;
+    if (plan.by_rows) plan.chunk = (kChunk / plan.batch + run - 1) / run * run;
+    plan.chunks = std::max<int64_t>(1, (plan.n_reduced + plan.chunk - 1) / plan.chunk);
 }
 
 // Where element `flat` of some axes begins, and the index along each of them.
@@ -165,6 +162,25 @@ public:
         if (filled) flush(acc, slot, filled, first);
     }
 
+    // The reduced elements [begin, end), whole runs of the innermost axis, of `count` neighbouring results that start at `base`.
+    // One run of all of them comes before the next one, because that is mostly how they lie in memory.
+    void rows(void* acc, const char* base, int64_t count, int64_t begin, int64_t end) {
+        const Axis &inner = plan_.reduced.back(), &kept = plan_.kept.back();
+        const int64_t item = static_cast<int64_t>(plan_.item);
+        const bool direct = !convert_ && inner.step == item && kept.step % item == 0;
+        const int64_t at_once = direct ? count : std::max<int64_t>(1, kReduceTile / inner.size);
+        Shape index;
+        const char* at = base + locate(plan_.reduced, begin, index);
+        for (int64_t done = begin; done < end; done += inner.size) {
+            for (int64_t r = 0; r < count; r += at_once) {
+                const int64_t m = std::min(at_once, count - r);
+                if (!direct) gather_rows(at + r * kept.step, m);
+                plan_.kernels->rows(acc, plan_.batch, r, direct ? at : tile_, direct ? kept.step / item : inner.size, m, inner.size, plan_.p);
+            }
+            at += advance(plan_.reduced, index);
+        }
+    }
+
     // The reduced elements [begin, end) of `cols` neighbouring results, the first of which starts at `base`.
     void columns(void* acc, const char* base, int64_t cols, int64_t begin, int64_t end) {
         const Axis &inner = plan_.reduced.back(), &kept = plan_.kept.back();
@@ -197,6 +213,15 @@ private:
     void flush(void* acc, int64_t slot, int64_t& filled, int64_t first) {
         feed(acc, slot, tile_, filled, first);
         filled = 0;
+    }
+    // One run of each of m results into the tile, one after the other.
+    void gather_rows(const char* from, int64_t m) {
+        const Axis &inner = plan_.reduced.back(), &kept = plan_.kept.back();
+        const int64_t item = static_cast<int64_t>(plan_.item), run = inner.size * item;
+        if (convert_ && inner.step == item && kept.step == run) return convert_(tile_, from, m * inner.size);
+        const int64_t to_strides[3] = {item, run, 0}, from_strides[3] = {inner.step, kept.step, 0}, sizes[3] = {inner.size, m, 1};
+        move_box(convert_ ? raw_ : tile_, to_strides, from, from_strides, sizes, plan_.item);
+        if (convert_) convert_(tile_, raw_, m * inner.size);
     }
     // n elements, `step` bytes apart, into the tile from its element `place` on.
     void gather(int64_t place, const char* from, int64_t step, int64_t n) {
@@ -236,11 +261,7 @@ void accumulate(const Plan& plan, Tiles& tiles, void* acc, const Task& task, int
     plan.kernels->init(acc, plan.batch);
     if (begin >= end) return;
     if (plan.by_columns) return tiles.columns(acc, task.base, task.n, begin, end);
-    const int64_t item = static_cast<int64_t>(plan.item), step = plan.kept.back().step;
-    const Axis& inner = plan.reduced.back();
-    const bool whole = begin == 0 && end == inner.size && end == plan.n_reduced && end <= kReduceTile;
-    if (whole && plan.memory == plan.compute && inner.step == item && step % item == 0)
-        return plan.kernels->rows(acc, plan.batch, task.base, step / item, task.n, end, plan.p);
+    if (plan.by_rows) return tiles.rows(acc, task.base, task.n, begin, end);
     for (int64_t j = 0; j < task.n; ++j) tiles.row(acc, j, task.base + j * plan.kept.back().step, begin, end);
 }
 

@@ -2,7 +2,9 @@
 #include <cmath>
 
 #include "cpu/copy.h"
+#include "cpu/pointwise.h"
 #include "cpu/reduce.h"
+#include "pointwise_rows.h"
 #include "tensor/views.h"
 
 namespace taeda::cpu {
@@ -107,18 +109,12 @@ void check_norm(const Tensor& input, double ord, std::optional<IntList> dim, Dim
                     " because this dimension is empty and the operation does not have an identity");
 }
 
-// |x| as a contiguous tensor of the real type: for the two norms that are extremes.
+// |x| of the real type, for the two norms that are extremes: by `abs`, with which the gradient compares.
 Tensor magnitudes(const Tensor& input, DType real) {
-    Tensor source = contiguous(to_dtype(input, is_complex(input.dtype()) ? complex_of(real) : real));
-    Tensor out = empty(source.sizes(), real, source.device());
-    visit_dtype(source.dtype(), [&]<class T>(Tag<T>) {
-        if constexpr (is_complex_v<T>) {
-            for (int64_t i = 0; i < out.numel(); ++i) out.data<typename T::value_type>()[i] = std::abs(source.data<T>()[i]);
-        } else if constexpr (is_floating_v<T>) {
-            for (int64_t i = 0; i < out.numel(); ++i) out.data<T>()[i] = convert<T>(std::abs(convert<compute_t<T>>(source.data<T>()[i])));
-        }
-    });
-    return out;
+    const Tensor source = to_dtype(input, is_complex(input.dtype()) ? complex_of(real) : real);
+    Operand operand;
+    operand.tensor = &source;
+    return run_pointwise(pointwise_op(row::abs).forward, {&operand, 1});
 }
 
 }  // namespace

@@ -109,13 +109,48 @@ Tensor scan(const Tensor& input, int64_t dim, std::optional<DType> dtype, double
 }
 
 // Whether `next` takes over as the extreme: NaN stays once it is there, later equals win, as in PyTorch.
-template <class T, bool is_max>
+template <bool is_max, class T>
 bool takes_over(T next, T best) {
-    if constexpr (std::is_floating_point_v<T>)
-        if (std::isnan(best)) return std::isnan(next);
-    if constexpr (std::is_floating_point_v<T>)
-        if (std::isnan(next)) return true;
-    return is_max ? next >= best : next <= best;
+    return (is_max ? next >= best : next <= best) | (next != next);
+}
+
+// One line: new extremes are rare in a long line, so that a branch costs less than to choose for each element.
+template <bool is_max, class T>
+void running_extreme_of_line(const T* from, T* to, int64_t* where, int64_t n, int64_t step) {
+    using C = compute_t<T>;
+    T held = from[0];
+    C best = convert<C>(held);
+    int64_t at = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        const C next = convert<C>(from[i * step]);
+        if (takes_over<is_max>(next, best)) {
+            held = from[i * step];
+            best = next;
+            at = i;
+        }
+        to[i * step] = held;
+        where[i * step] = at;
+    }
+}
+
+// Neighbouring lines together. The places are as wide as the elements, so that choices between both are vectors.
+template <bool is_max, class T>
+void running_extreme_of_lines(const T* from, T* to, int64_t* where, int64_t n, int64_t step, int64_t lanes) {
+    using C = compute_t<T>;
+    using Place = std::conditional_t<sizeof(C) == 8, int64_t, int32_t>;
+    C best[kLanes], next[kLanes];
+    Place at[kLanes] = {};
+    for (int64_t l = 0; l < lanes; ++l) best[l] = convert<C>(from[l]);
+    for (int64_t i = 0; i < n; ++i, from += step, to += step, where += step) {
+        for (int64_t l = 0; l < lanes; ++l) next[l] = convert<C>(from[l]);
+        for (int64_t l = 0; l < lanes; ++l) {
+            const bool takes = takes_over<is_max>(next[l], best[l]);
+            best[l] = takes ? next[l] : best[l];
+            at[l] = takes ? static_cast<Place>(i) : at[l];
+        }
+        for (int64_t l = 0; l < lanes; ++l) to[l] = convert<T>(best[l]);
+        for (int64_t l = 0; l < lanes; ++l) where[l] = at[l];
+    }
 }
 
 template <bool is_max>
@@ -128,40 +163,42 @@ std::tuple<Tensor, Tensor> running_extreme(const Tensor& input, int64_t dim, con
     Tensor source = contiguous(input);
     Lines lines(source, dim);
     if (lines.empty()) return {values, indices};
+    constexpr int64_t kFewLanes = 8, kLongest = int64_t{1} << 31;
     visit_dtype(input.dtype(), [&]<class T>(Tag<T>) {
         if constexpr (!is_complex_v<T>) {
-            using C = compute_t<T>;
-            const T* from = source.data<T>();
-            T* to = values.data<T>();
-            auto* where = indices.data<int64_t>();
             lines.for_each_group([&](int64_t offset, int64_t lanes) {
-                C best[kLanes];
-                int64_t at[kLanes];
-                for (int64_t i = 0; i < lines.n; ++i, offset += lines.inner)
-                    for (int64_t l = 0; l < lanes; ++l) {
-                        C next = convert<C>(from[offset + l]);
-                        if (i == 0 || takes_over<C, is_max>(next, best[l])) {
-                            best[l] = next;
-                            at[l] = i;
-                        }
-                        to[offset + l] = convert<T>(best[l]);
-                        where[offset + l] = at[l];
-                    }
+                const T* from = source.data<T>() + offset;
+                T* to = values.data<T>() + offset;
+                int64_t* where = indices.data<int64_t>() + offset;
+                if (lanes >= kFewLanes && lines.n < kLongest) return running_extreme_of_lines<is_max>(from, to, where, lines.n, lines.inner, lanes);
+                for (int64_t l = 0; l < lanes; ++l) running_extreme_of_line<is_max>(from + l, to + l, where + l, lines.n, lines.inner);
             });
         }
     });
     return {values, indices};
 }
 
-// log(exp(a) + exp(b)) without overflow; infinities of one sign are kept.
-template <class T>
-T log_add_exp(T a, T b) {
-    T high = std::isnan(a) || a > b ? a : b, low = std::isnan(a) || a > b ? b : a;
-    if (high == low && std::isinf(high)) return high;
-    return high + std::log1p(std::exp(low - high));
-}
+// log(sum(exp(x))) as elements arrive: the largest, and the sum of exponentials relative to it. No exponential waits for the
+// one before it, as it would if logarithms were added.
+struct RunningLogSum {
+    double most = -std::numeric_limits<double>::infinity(), sum = 0;
 
-// The same of complex numbers, whose real parts decide how large the exponentials are.
+    void add(double x) {
+        if (x < most) {
+            sum += std::exp(x - most);
+        } else if (x == most) {  // infinities too
+            sum += 1;
+        } else if (x > most) {
+            sum = std::isinf(most) ? 1 : sum * std::exp(most - x) + 1;
+            most = x;
+        } else {
+            most += x;  // a NaN, from here on
+        }
+    }
+    double value() const { return most + std::log(sum); }
+};
+
+// log(exp(a) + exp(b)) without overflow; the real parts decide how large the exponentials are.
 std::complex<double> log_add_exp(std::complex<double> a, std::complex<double> b) {
     const bool first = std::isnan(a.real()) || a.real() > b.real();
     const std::complex<double> high = first ? a : b, low = first ? b : a;
@@ -193,10 +230,19 @@ Tensor logcumsumexp(const Tensor& input, int64_t dim) {
     Lines lines(source, dim);
     if (lines.empty()) return out;
     visit_dtype(input.dtype(), [&]<class T>(Tag<T>) {
-        if constexpr (is_floating_v<T> || is_complex_v<T>) {
-            using Wide = std::conditional_t<is_complex_v<T>, std::complex<double>, double>;
-            const T* from = source.data<T>();
-            T* to = out.data<T>();
+        const T* from = source.data<T>();
+        T* to = out.data<T>();
+        if constexpr (is_floating_v<T>) {
+            lines.for_each_group([&](int64_t offset, int64_t lanes) {
+                RunningLogSum running[kLanes];
+                for (int64_t i = 0; i < lines.n; ++i, offset += lines.inner)
+                    for (int64_t l = 0; l < lanes; ++l) {
+                        running[l].add(convert<double>(from[offset + l]));
+                        to[offset + l] = convert<T>(running[l].value());
+                    }
+            });
+        } else if constexpr (is_complex_v<T>) {
+            using Wide = std::complex<double>;
             lines.for_each_group([&](int64_t offset, int64_t lanes) {
                 Wide running[kLanes];
                 for (int64_t l = 0; l < lanes; ++l) running[l] = -std::numeric_limits<double>::infinity();

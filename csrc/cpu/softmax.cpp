@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "cpu/convert.h"
 #include "cpu/copy.h"
 #include "cpu/lines.h"
 #include "cpu/pointwise.h"
@@ -22,6 +23,22 @@ DType compute_type(DType t) { return t == DType::Float64 ? DType::Float64 : DTyp
 const char* at(const Tensor& t, int64_t element) { return static_cast<const char*>(t.data()) + element * static_cast<int64_t>(t.item_size()); }
 char* to(const Tensor& t, int64_t element) { return static_cast<char*>(t.data()) + element * static_cast<int64_t>(t.item_size()); }
 
+// Rows of half types, converted one by one beside the cache: whole tensors of float would go through memory twice more.
+void softmax_of_half_rows(const Tensor& x, const Tensor& out, const Lines& lines, bool log) {
+    constexpr int64_t kOnStack = 4096;
+    const ConvertBlock read = converter(DType::Float32, x.dtype()), write = converter(out.dtype(), DType::Float32);
+    const SoftmaxKernels& kernels = softmax_kernels(DType::Float32);
+    over_rows(lines, out, [&](int64_t offset, char* row) {
+        alignas(64) float few[kOnStack];
+        Scratch<float> many;
+        if (lines.size > kOnStack) many.reset(lines.size);
+        float* values = lines.size > kOnStack ? many.data() : few;
+        read(values, at(x, offset), lines.size);
+        kernels.row(values, values, lines.size, log);
+        write(row, values, lines.size);
+    });
+}
+
 Tensor softmax_like(const Tensor& input, int64_t dim, std::optional<DType> dtype, bool log) {
     const DType type = dtype.value_or(input.dtype());
     TAEDA_CHECK_KIND(NotImplemented, is_floating(type), "\"", log ? "log_softmax" : "softmax", "_lastdim_kernel_impl\" not implemented for '",
@@ -30,9 +47,13 @@ Tensor softmax_like(const Tensor& input, int64_t dim, std::optional<DType> dtype
     Tensor out = result(input.sizes(), type, input.device());
     if (out.is_meta() || out.numel() == 0) return out;
     const DType compute = compute_type(type);
+    const Lines lines(input.sizes(), dim);
+    if (lines.inner == 1 && type != compute && type == input.dtype()) {
+        softmax_of_half_rows(contiguous(input), out, lines, log);
+        return out;
+    }
     Tensor x = contiguous(to_dtype(input, compute)), y = type == compute ? out : empty(out.sizes(), compute);
     const SoftmaxKernels& kernels = softmax_kernels(compute);
-    const Lines lines(input.sizes(), dim);
     if (lines.inner == 1) over_rows(lines, y, [&](int64_t offset, char* row) { kernels.row(at(x, offset), row, lines.size, log); });
     else over_lines(lines, [&](int64_t offset, int64_t cols) { kernels.columns(at(x, offset), to(y, offset), lines.size, lines.inner, cols, log); });
     if (!y.is_same(out)) copy_into(out, y);
@@ -119,7 +140,7 @@ Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim) {
         fill(out, -std::numeric_limits<double>::infinity());
         return out;
     }
-    // The reduced dimensions go last, unless the first one is reduced alone.
+    // The reduced dimensions go last, unless a single one is reduced across neighbours in memory.
     Shape order;
     for (int pass = 0; pass < 2; ++pass)
         for (int64_t d = 0; d < input.dim(); ++d)
@@ -128,11 +149,16 @@ Tensor logsumexp(const Tensor& input, IntList dim, bool keepdim) {
     const int64_t n = reduced_count(input, mask), rows = out.numel();
     const SoftmaxKernels& kernels = softmax_kernels(compute);
     Tensor y = type == compute ? out : empty(out.sizes(), compute);
-    const bool leading = input.is_contiguous() && rows > 1 && std::popcount(mask) == 1 && (mask & 1) && input.dim() > 1;
-    Tensor x = contiguous(to_dtype(leading ? input : views::permute(input, order), compute));
-    if (leading) {
-        over_lines(Lines(Shape{1, n, rows}, 1),
-                   [&](int64_t offset, int64_t cols) { kernels.log_sum_exp_columns(at(x, offset), to(y, offset), n, rows, cols); });
+    constexpr int64_t kFewColumns = 8;
+    const bool single = input.is_contiguous() && std::popcount(mask) == 1;
+    const Lines columns(input.sizes(), single ? std::countr_zero(mask) : 0);
+    const bool by_columns = single && columns.inner >= kFewColumns;
+    Tensor x = contiguous(to_dtype(by_columns ? input : views::permute(input, order), compute));
+    if (by_columns) {
+        const int64_t inner = columns.inner;
+        over_lines(columns, [&](int64_t offset, int64_t cols) {
+            kernels.log_sum_exp_columns(at(x, offset), to(y, offset / (n * inner) * inner + offset % inner), n, inner, cols);
+        });
     } else {
         over_lines(Lines(Shape{rows, n}, 1), [&](int64_t offset, int64_t) {
             const double value = kernels.log_sum_exp(at(x, offset), n);

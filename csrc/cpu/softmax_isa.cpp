@@ -3,12 +3,29 @@
 #include <limits>
 
 #include "cpu/fold_isa.h"
+#include "cpu/lanes_isa.h"
 #include "cpu/softmax.h"
 #include "cpu/vecmath.h"
 
 namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
+
+template <class C, bool kNan>
+struct Largest {  // for Lanes; a NaN wins where kNan, and loses otherwise
+    using Element = C;
+    using Lane = C;
+    static C start() { return -std::numeric_limits<C>::infinity(); }
+    template <class V>
+    static V step(V a, V x, V) {
+        return join(a, x);
+    }
+    template <class V>
+    static V join(V a, V b) {
+        if constexpr (kNan) return ((b > a) | (b != b)) ? b : a;
+        else return b > a ? b : a;
+    }
+};
 
 template <class C>
 struct Softmax {
@@ -17,14 +34,9 @@ struct Softmax {
     static C* out(void* p) { return static_cast<C*>(p); }
 
     static C larger(C a, C b) { return b > a || b != b ? b : a; }
-    static C largest(const C* x, int64_t n) {
-        return fold_with<C>(n, kLowest, [x](C a, int64_t i) { return larger(a, x[i]); }, larger);
-    }
+    static C largest(const C* x, int64_t n) { return Lanes<Largest<C, true>>::fold(x, n, 0); }
     // The largest that is a number: a NaN reaches the result through its exponential.
-    static C largest_number(const C* x, int64_t n) {
-        auto take = [](C a, C b) { return b > a ? b : a; };
-        return fold_with<C>(n, kLowest, [x, take](C a, int64_t i) { return take(a, x[i]); }, take);
-    }
+    static C largest_number(const C* x, int64_t n) { return Lanes<Largest<C, false>>::fold(x, n, 0); }
 
     // The sum of e = exp(x - max), in blocks as in sum_of; the e themselves where kStore.
     template <bool kStore>

@@ -11,6 +11,7 @@ namespace taeda::cpu {
 namespace {
 
 constexpr int64_t kGrain = 8192;
+constexpr int64_t kCopyFrom = 1024;  // elements
 
 // Where one line's results go.
 template <class T>
@@ -25,7 +26,21 @@ struct OutputLine {
     }
 };
 
-// Calls f(input line, its stride, length, output line) for all lines, in several threads.
+// `input` with the lines of `dim` in memory one after the other, where they are not yet and are long enough to gain by it: a
+// line across memory takes a piece of as many cache lines as it has elements.
+Tensor in_lines(const Tensor& input, int64_t dim) {
+    if (input.dim() == 0 || input.strides()[dim] == 1 || input.sizes()[dim] == 1 || input.numel() < kCopyFrom) return input;
+    return views::transpose(contiguous(views::transpose(input, dim, -1)), dim, -1);
+}
+
+// An empty tensor of these sizes with its lines in memory like those of `in_lines`, where `given` has them across memory.
+Tensor like_lines(const Tensor& given, int64_t dim) {
+    if (given.dim() == 0 || given.strides()[dim] == 1 || given.sizes()[dim] == 1 || given.numel() < kCopyFrom) return given;
+    return views::transpose(taeda::empty(views::transpose(given, dim, -1).sizes(), given.dtype(), given.device()), dim, -1);
+}
+
+// Calls f(first line, last line, next) in several threads, where next() gives the input and the output of one line after the
+// other.
 template <class T, class F>
 void for_each_line(const Tensor& input, int64_t dim, const Tensor& values, const Tensor& indices, F&& f) {
     Lines from(input, dim), to_values(values, dim), to_indices(indices, dim);
@@ -35,9 +50,14 @@ void for_each_line(const Tensor& input, int64_t dim, const Tensor& values, const
     int64_t* places = indices.data<int64_t>();
     const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(from.length, 1));
     parallel_for(0, from.count, grain, [&](int64_t begin, int64_t end) {
-        f(begin, end, [&](int64_t line) {
-            OutputLine<T> to{out + to_values.offset_of(line), places + to_indices.offset_of(line), to_values.stride, to_indices.stride};
-            return std::make_pair(data + from.offset_of(line), to);
+        LineWalk source(from, begin), value(to_values, begin), index(to_indices, begin);
+        f(begin, end, [&] {
+            const auto line = std::make_pair(data + source.offset(),
+                                             OutputLine<T>{out + value.offset(), places + index.offset(), to_values.stride, to_indices.stride});
+            source.next();
+            value.next();
+            index.next();
+            return line;
         });
     });
 }
@@ -68,12 +88,13 @@ std::tuple<Tensor, Tensor> sort(const Tensor& input, int64_t dim, bool descendin
     Tensor indices = taeda::empty(input.sizes(), DType::Int64, input.device());
     if (values.is_meta() || values.numel() == 0) return {values, indices};
     const int64_t n = input.dim() ? input.sizes()[dim] : 1;
+    const Tensor source = in_lines(input, dim), sorted = like_lines(values, dim), places = like_lines(indices, dim);
     visit_ordered(input.dtype(), "sort", [&]<class T>(Tag<T>) {
-        for_each_line<T>(input, dim, values, indices, [&](int64_t begin, int64_t end, auto&& line_at) {
+        for_each_line<T>(source, dim, sorted, places, [&](int64_t begin, int64_t end, auto&& next_line) {
             LineSorter<T> sorter;
-            const int64_t stride = input.dim() ? input.strides()[dim] : 1;
+            const int64_t stride = source.dim() ? source.strides()[dim] : 1;
             for (int64_t line = begin; line < end; ++line) {
-                auto [from, to] = line_at(line);
+                auto [from, to] = next_line();
                 sorter.sort(from, stride, n, descending);
                 for (int64_t k = 0; k < n; ++k) {
                     int64_t place = sorter.index(k);
@@ -82,6 +103,8 @@ std::tuple<Tensor, Tensor> sort(const Tensor& input, int64_t dim, bool descendin
             }
         });
     });
+    if (!sorted.is_same(values)) copy_into(values, sorted);
+    if (!places.is_same(indices)) copy_into(indices, places);
     return {values, indices};
 }
 
@@ -99,12 +122,13 @@ std::tuple<Tensor, Tensor> topk(const Tensor& input, int64_t k, int64_t dim, boo
     Tensor values = result(with_size(input, dim, k), input.dtype(), input.device());
     Tensor indices = taeda::empty(with_size(input, dim, k), DType::Int64, input.device());
     if (values.is_meta() || values.numel() == 0) return {values, indices};
+    const Tensor source = in_lines(input, dim);
     visit_ordered(input.dtype(), "topk", [&]<class T>(Tag<T>) {
-        for_each_line<T>(input, dim, values, indices, [&](int64_t begin, int64_t end, auto&& line_at) {
+        for_each_line<T>(source, dim, values, indices, [&](int64_t begin, int64_t end, auto&& next_line) {
             std::vector<entry_t<T>> entries;
-            const int64_t stride = input.dim() ? input.strides()[dim] : 1;
+            const int64_t stride = source.dim() ? source.strides()[dim] : 1;
             for (int64_t line = begin; line < end; ++line) {
-                auto [from, to] = line_at(line);
+                auto [from, to] = next_line();
                 least_entries(from, stride, n, k, largest, entries);
                 if (sorted) std::sort(entries.begin(), entries.begin() + k);
                 for (int64_t j = 0; j < k; ++j) {
@@ -128,20 +152,16 @@ std::tuple<Tensor, Tensor> select_rank(const char* name, const Tensor& input, in
     Tensor values = taeda::empty(sizes, input.dtype(), input.device()), indices = taeda::empty(sizes, DType::Int64, input.device());
     if (values.is_meta() || values.numel() == 0) return drop_dim(values, indices, dim, keepdim);
     const int64_t n = input.dim() ? input.sizes()[dim] : 1;
+    const Tensor source = in_lines(input, dim);
     visit_ordered(input.dtype(), name, [&]<class T>(Tag<T>) {
-        for_each_line<T>(input, dim, values, indices, [&](int64_t begin, int64_t end, auto&& line_at) {
+        for_each_line<T>(source, dim, values, indices, [&](int64_t begin, int64_t end, auto&& next_line) {
             std::vector<entry_t<T>> entries;
-            const int64_t stride = input.dim() ? input.strides()[dim] : 1;
+            std::vector<sort_key_t<T>> keys;
+            const int64_t stride = source.dim() ? source.strides()[dim] : 1;
             for (int64_t line = begin; line < end; ++line) {
-                auto [from, to] = line_at(line);
-                make_entries(from, stride, n, false, entries);
-                const int64_t nans =
-                    is_floating_v<T> ? std::count_if(entries.begin(), entries.end(),
-                                                     [](const auto& e) { return Entry<sort_key_t<T>>::key(e) == sort_key_t<T>(~sort_key_t<T>{0}); })
-                                     : 0;
-                const int64_t wanted = rank(n, nans);
-                std::nth_element(entries.begin(), entries.begin() + wanted, entries.end());
-                int64_t place = Entry<sort_key_t<T>>::index(entries[static_cast<size_t>(wanted)]);
+                auto [from, to] = next_line();
+                const auto entry = ranked_entry(from, stride, n, [&](int64_t nans) { return rank(n, nans); }, entries, keys);
+                const int64_t place = Entry<sort_key_t<T>>::index(entry);
                 to.put(0, from[place * stride], place);
             }
         });
@@ -197,12 +217,13 @@ std::tuple<Tensor, Tensor> mode(const Tensor& input, int64_t dim, bool keepdim) 
     Tensor values = taeda::empty(sizes, input.dtype(), input.device()), indices = taeda::empty(sizes, DType::Int64, input.device());
     if (values.is_meta() || values.numel() == 0) return drop_dim(values, indices, dim, keepdim);
     const int64_t n = input.dim() ? input.sizes()[dim] : 1;
+    const Tensor source = in_lines(input, dim);
     visit_ordered(input.dtype(), "mode", [&]<class T>(Tag<T>) {
-        for_each_line<T>(input, dim, values, indices, [&](int64_t begin, int64_t end, auto&& line_at) {
+        for_each_line<T>(source, dim, values, indices, [&](int64_t begin, int64_t end, auto&& next_line) {
             LineSorter<T> sorter;
-            const int64_t stride = input.dim() ? input.strides()[dim] : 1;
+            const int64_t stride = source.dim() ? source.strides()[dim] : 1;
             for (int64_t line = begin; line < end; ++line) {
-                auto [from, to] = line_at(line);
+                auto [from, to] = next_line();
                 sorter.sort(from, stride, n, false);
                 int64_t best_length = 0, best_last = 0, run = 0;
                 for (int64_t i = 0; i < n; ++i) {

@@ -37,10 +37,36 @@ def test_the_last_of_equal_extremes_is_named_and_nan_stays():
     assert values[:3].tolist() == [1.0, 3.0, 3.0] and values[3:].isnan().all()
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int64", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 300), (40, 33), (33, 100), (5, 3)])
+def test_running_extremes_of_every_type(dtype, shape):
+    t = taeda.from_numpy(numpy.random.default_rng(2).integers(-9, 9, shape)).to(getattr(taeda, dtype))
+    if dtype.startswith("float"):
+        t[:, shape[1] // 2] = float("nan")
+    x = t.double().numpy()
+    for dim in (0, 1):
+        for name, function in (("cummax", numpy.maximum), ("cummin", numpy.minimum)):
+            values, indices = getattr(t, name)(dim)
+            expected = function.accumulate(x, axis=dim)
+            numpy.testing.assert_array_equal(values.double().numpy(), expected)
+            lines, best, at = (numpy.moveaxis(a, dim, -1) for a in (x, expected, indices.numpy()))
+            for line, extremes, places in zip(lines, best, at, strict=True):
+                equal = (line == extremes[:, None]) | (numpy.isnan(line) & numpy.isnan(extremes[:, None]))
+                last = [numpy.flatnonzero(row[: k + 1])[-1] for k, row in enumerate(equal)]
+                assert places.tolist() == last
+
+
 def test_logcumsumexp_neither_overflows_nor_loses_minus_infinity():
     x = numpy.array([-numpy.inf, 1000.0, 1000.0, -1000.0])
     got = taeda.from_numpy(x).logcumsumexp(0).numpy()
     numpy.testing.assert_allclose(got, numpy.logaddexp.accumulate(x))
+    x = data((50, 70)) * 30
+    for dim in (0, 1):
+        got = taeda.from_numpy(x).logcumsumexp(dim).numpy()
+        numpy.testing.assert_allclose(got, numpy.logaddexp.accumulate(x, axis=dim), rtol=1e-13, atol=1e-13)
+    x[:, 20] = numpy.nan
+    got = taeda.from_numpy(x).logcumsumexp(1).numpy()
+    assert numpy.isfinite(got[:, :20]).all() and numpy.isnan(got[:, 20:]).all()
     assert taeda.full((2,), float("inf")).logcumsumexp(0).tolist() == [float("inf")] * 2
 
 
@@ -93,3 +119,16 @@ def test_gradients_of_extremes_go_to_the_winners():
     t = taeda.tensor([1.0, 3.0, 2.0, 4.0], requires_grad=True)
     t.cummax(0).values.sum().backward()
     assert t.grad.tolist() == [1.0, 2.0, 0.0, 1.0]
+
+
+def test_third_derivative_of_products():
+    x = taeda.tensor([[1.5, -0.5, 2.0, 0.75], [0.3, 1.2, -2.0, 1.0]], dtype=taeda.float64, requires_grad=True)
+
+    def second(t):
+        (first,) = taeda.autograd.grad(t.prod(1).sin().sum(), t, create_graph=True)
+        return taeda.autograd.grad((first**2).sum(), t, create_graph=True)[0]
+
+    assert gradcheck(second, (x,))
+    with_zero = taeda.tensor([[0.0, 1.0, 2.0]], dtype=taeda.float64, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="products with a zero"):
+        second(with_zero).sum().backward()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -156,3 +158,43 @@ def test_isin_and_counting():
 def test_errors(call, error, phrase):
     with pytest.raises(error, match=phrase):
         call(taeda.zeros(3, 4))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int16", "bfloat16"])
+@pytest.mark.parametrize("shape", [(3, 11, 70), (2, 1500, 3), (5000,), (40, 100)])
+def test_order_along_each_dimension_of_any_layout(dtype: str, shape: tuple[int, ...]) -> None:
+    """Lengths on both sides of where sorting goes by bytes, ranks by counting, and strided lines are copied."""
+    x = np.random.default_rng(0).integers(-300, 300, shape).astype(np.float64)
+    whole = taeda.from_numpy(x).to(getattr(taeda, dtype))
+    for t in (whole, whole.permute(*reversed(range(x.ndim))), whole[..., ::2]):
+        expected = t.double().numpy()  # bfloat16 has rounded
+        for d in range(expected.ndim):
+            n = expected.shape[d]
+            values, places = t.sort(d, stable=True)
+            np.testing.assert_array_equal(values.double().numpy(), np.sort(expected, d))
+            np.testing.assert_array_equal(places.numpy(), np.argsort(expected, d, kind="stable"))
+            for k in {1, min(5, n), n // 2 + 1}:
+                top, _ = t.topk(k, d)
+                np.testing.assert_array_equal(top.double().numpy(), np.flip(np.sort(expected, d), d).take(range(k), d))
+                ranked, at = t.kthvalue(k, d)
+                np.testing.assert_array_equal(ranked.double().numpy(), np.sort(expected, d).take(k - 1, d))
+                np.testing.assert_array_equal(
+                    np.take_along_axis(expected, np.expand_dims(at.numpy(), d), d).squeeze(d), ranked.double().numpy()
+                )
+            np.testing.assert_array_equal(t.median(d)[0].double().numpy(), np.sort(expected, d).take((n - 1) // 2, d))
+
+
+@pytest.mark.parametrize("n", [50, 1000, 1024, 5000, 70_000])
+def test_ranks_with_nan(n: int) -> None:
+    x = np.random.default_rng(n).standard_normal(n).astype(np.float32)
+    x[:: max(n // 7, 1)] = math.nan
+    t = taeda.from_numpy(x)
+    numbers = np.sort(x[~np.isnan(x)])
+    assert t.median().isnan() and x[t.median(0).indices.item()] != x[t.median(0).indices.item()]
+    assert t.nanmedian().item() == numbers[(len(numbers) - 1) // 2]
+    assert t.kthvalue(3).values.item() == numbers[2]
+    assert t.topk(2, largest=False).values.tolist() == numbers[:2].tolist()
+    largest = t.topk(12).values
+    count = int(np.isnan(x).sum())
+    assert largest[:count].isnan().all() and largest[count:].tolist() == numbers[::-1][: 12 - count].tolist()
+    assert t.topk(12).indices[:count].tolist() == np.flatnonzero(np.isnan(x)).tolist()
