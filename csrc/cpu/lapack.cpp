@@ -125,6 +125,7 @@ Lapack<T> fill() {
     get(t.sytrs, "sytrs");
     get(t.hetrs, "sytrs", "hetrs");
     get(t.gels, "gels");
+    get(t.laic1, "laic1");
     get(t.trsm, "trsm");
     get(t.gemm, "gemm");
     get(t.syevd, "syevd", "heevd");
@@ -133,7 +134,6 @@ Lapack<T> fill() {
     get(t.gelsy, "gelsy");
     get(t.gelss, "gelss");
     get(t.gelsd, "gelsd");
-    get(t.trcon, "trcon");
     return t;
 }
 

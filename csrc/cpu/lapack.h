@@ -53,6 +53,7 @@ struct Lapack {
     void (*sytrs)(C uplo, I n, I nrhs, const T* a, I lda, const int* pivots, T* b, I ldb, int* info, N);
     void (*hetrs)(C uplo, I n, I nrhs, const T* a, I lda, const int* pivots, T* b, I ldb, int* info, N);
     void (*gels)(C trans, I m, I n, I nrhs, T* a, I lda, T* b, I ldb, T* work, I lwork, int* info, N);
+    void (*laic1)(I job, I n, const T* x, const R* value, const T* column, const T* diagonal, R* next, T* scale, T* end);
     void (*trsm)(C side, C uplo, C trans, C diag, I m, I n, const T* alpha, const T* a, I lda, T* b, I ldb, N, N, N, N);
     void (*trsv)(C uplo, C trans, C diag, I n, const T* a, I lda, T* x, I step, N, N, N);
     void (*gemm)(C trans_a, C trans_b, I m, I n, I k, const T* alpha, const T* a, I lda, const T* b, I ldb, const T* beta, T* c, I ldc, N, N);
@@ -63,7 +64,6 @@ struct Lapack {
     void* gelsy;
     void* gelss;
     void* gelsd;
-    void* trcon;
 };
 
 // The table for float, double and complex numbers of both. RuntimeError where no library is found.
@@ -133,21 +133,6 @@ void geev(const char* job, int n, T* a, int lda, T* w, T* vectors, int ld, T* wo
     else
         reinterpret_cast<void (*)(C, C, I, T*, I, T*, T*, T*, I, T*, I, T*, I, int*, size_t, size_t)>(lapack<T>().geev)(
             "N", job, &n, a, &lda, w, w + n, nullptr, &one, vectors, &ld, work, &lwork, info, 1, 1);
-}
-
-// The reciprocal of the condition of an upper triangle, in the norm of columns. Room: `work` 3 n, `rwork` 2 n.
-template <class T>
-void trcon(int n, const T* a, int lda, real_t<T>* reciprocal, T* work, real_t<T>* rwork, int* info) {
-    using R = real_t<T>;
-    using C = LapackText;
-    using I = LapackInt;
-    // Real matrices take integers for room: they are no larger than two of the numbers.
-    if constexpr (is_complex_v<T>)
-        reinterpret_cast<void (*)(C, C, C, I, const T*, I, R*, T*, R*, int*, size_t, size_t, size_t)>(lapack<T>().trcon)(
-            "1", "U", "N", &n, a, &lda, reciprocal, work, rwork, info, 1, 1, 1);
-    else
-        reinterpret_cast<void (*)(C, C, C, I, const T*, I, R*, T*, int*, int*, size_t, size_t, size_t)>(lapack<T>().trcon)(
-            "1", "U", "N", &n, a, &lda, reciprocal, work, reinterpret_cast<int*>(rwork), info, 1, 1, 1);
 }
 
 template <class T>

@@ -10,13 +10,20 @@
 namespace taeda::cpu {
 
 TAEDA_DECLARE_ISA(SymmetricTable, symmetric_table)
+TAEDA_DECLARE_ISA(SmallEigenTable, small_eigen_table)
 
 namespace {
 
-// The largest orders for which the methods take less time than LAPACK's.
+// The largest orders for which the methods take less time than the next ones: Jacobi's in lanes, the plain ones, LAPACK's.
 template <class T>
-constexpr int kLargestJacobi = sizeof(T) == 4 ? 24 : 16;
-constexpr int kLargestSingularJacobi = 24, kLargestPlainVectors = 80, kLargestPlainValues = 40, kLargestGeneral = 64;
+constexpr int largest_jacobi(bool vectors) {
+    return sizeof(T) == 4 ? 24 : vectors ? 16 : 10;
+}
+template <class T>
+constexpr int largest_general(bool vectors) {
+    return sizeof(T) == 8 ? 128 : vectors ? 80 : 110;  // which computes in double always
+}
+constexpr int kLargestSingularJacobi = 24, kLargestPlainVectors = 80, kLargestPlainValues = 40;
 
 template <class T>
 bool all_finite(const T* values, int64_t count) {
@@ -89,7 +96,7 @@ template <class T>
 bool symmetric_in_lanes(const Tensor& a, const Tensor& values, const Tensor& copy, const Tensor& infos, bool vectors) {
     const int n = as_int(rows_of(a));
     const int64_t room = 2 * int64_t{n} * n + n;
-    if (!use_lanes<T>(infos.numel(), n, room, kLargestJacobi<T>)) return false;
+    if (!use_lanes<T>(infos.numel(), n, room, largest_jacobi<T>(vectors))) return false;
     if constexpr (!is_complex_v<T>) {
         const SmallBatch<T> from(a, batch_of(a));
         const auto to = vectors ? lane_result<T>(copy) : LaneMatrices<T>{};
@@ -204,7 +211,7 @@ void General::run() const {
 template <class T>
 bool General::run_small(const Tensor& given) const {
     const int n = as_int(rows_of(given));
-    if (is_complex_v<T> || n > kLargestGeneral) return false;
+    if (is_complex_v<T> || n > largest_general<T>(vectors.defined())) return false;
     if constexpr (!is_complex_v<T>) {
         using C = std::complex<T>;
         const SmallBatch<T> from(given, batch_of(given));
@@ -212,15 +219,20 @@ bool General::run_small(const Tensor& given) const {
         const auto in = from.matrices;
         ReleaseHostLock unlock(25 * cubed(n) * static_cast<double>(left.count) > 2e5);
         parallel_for(0, left.count, static_cast<int64_t>(1 + 1e5 / (25 * cubed(n))), [&](int64_t begin, int64_t end) {
-            SmallEigen one(n);
+            const int64_t size = int64_t{n} * n;
+            const bool wants_vectors = vectors.defined();
+            Scratch<double> room(2 * size + 5 * n);
+            Scratch<std::complex<double>> found(wants_vectors ? size : 1);
+            double *copy = room.data(), *parts = copy + size;
             for (int64_t k = begin; k < end; ++k) {
                 const T* matrix = in.data + k * in.step;
                 for (int j = 0; j < n; ++j)
-                    for (int i = 0; i < n; ++i) one.matrix()[j * n + i] = matrix[i * in.row + j * in.col];
-                left.failed.data()[k] = !one.run(vectors.defined());
-                if (left.failed.data()[k]) continue;
-                for (int j = 0; j < n; ++j) values.data<C>()[k * n + j] = C(one.value(j));
-                if (vectors.defined()) one.vectors(Matrices<C>(vectors)[k]);
+                    for (int i = 0; i < n; ++i) copy[j * n + i] = matrix[i * in.row + j * in.col];
+                const bool done = small_eigen_table().eigen(n, copy, parts, wants_vectors ? found.data() : nullptr, parts + 2 * n);
+                left.failed.data()[k] = !done;
+                if (!done) continue;
+                for (int j = 0; j < n; ++j) values.data<C>()[k * n + j] = C(static_cast<T>(parts[j]), static_cast<T>(parts[n + j]));
+                if (wants_vectors) std::copy(found.data(), found.data() + size, Matrices<C>(vectors)[k]);
             }
         });
         return left.repair([&](int64_t k) {

@@ -22,9 +22,14 @@ struct Orthogonal {
     static constexpr T kEpsilon = std::numeric_limits<T>::epsilon() / 2;
 
     static V dot(const V* x, const V* y, int n) {
-        V sum = {};
-        for (int i = 0; i < n; ++i) sum += x[i] * y[i];
-        return sum;
+        V sum = {}, other = {};
+        int i = 0;
+        for (; i + 2 <= n; i += 2) {
+            sum += x[i] * y[i];
+            other += x[i + 1] * y[i + 1];
+        }
+        if (i < n) sum += x[i] * y[i];
+        return sum + other;
     }
 
     // Where an element is no number, or too large or too small for its square to be computed with.
@@ -212,21 +217,21 @@ struct Orthogonal {
             for (int i = 0; i < rows; ++i) matrix[i * to.row + j * to.col] = from[places[j] * rows + i][l];
     }
 
-    // One-sided: columns are turned until all are orthogonal (Hestenes, 1958).
-    __attribute__((noinline)) static I sweep_columns(int m, int n, V* a, V* vectors, T tolerance) {
+    // One-sided: columns are turned until all are orthogonal (Hestenes, 1958). Their squared lengths are kept up to date.
+    __attribute__((noinline)) static I sweep_columns(int m, int n, V* a, V* vectors, V* lengths, T tolerance) {
         I turned = {};
+        for (int j = 0; j < n; ++j) lengths[j] = dot(a + j * m, a + j * m, m);
         for (int p = 0; p + 1 < n; ++p)
             for (int q = p + 1; q < n; ++q) {
-                V *x = a + p * m, *y = a + q * m, of_x = {}, of_y = {}, between = {};
-                for (int i = 0; i < m; ++i) {
-                    of_x += x[i] * x[i];
-                    of_y += y[i] * y[i];
-                    between += x[i] * y[i];
-                }
+                V *x = a + p * m, *y = a + q * m;
+                const V between = dot(x, y, m), of_x = lengths[p], of_y = lengths[q];
                 const I skip = magnitude<T>(between) <= tolerance * root<T>(of_x) * root<T>(of_y);
                 if (!any<T>(~skip)) continue;
                 turned |= ~skip;
                 const Turn turn = Turn::of(of_x, between, of_y, skip);
+                const V moved = skip ? V{} : turn.tangent * between, rest = of_x - moved;
+                lengths[p] = rest > V{} ? rest : V{};
+                lengths[q] = of_y + moved;
                 turn.apply(x, y, m);
                 if (vectors) turn.apply(vectors + p * n, vectors + q * n, n);
             }
@@ -235,7 +240,7 @@ struct Orthogonal {
 
     static void singular(Range range, int m, int n, In from, T* values, Out u, Out vt, int* failed) {
         V *a = room_of(range), *vectors = a + m * n, *found = vectors + n * n;
-        const T tolerance = kEpsilon * std::sqrt(static_cast<T>(m));
+        const T tolerance = 2 * kEpsilon * std::sqrt(static_cast<T>(m));
         const bool wants_vectors = u.data != nullptr;
         for_groups(range, [&](LaneGroup<T> group) {
             group.load(from, m, n, a);
@@ -243,7 +248,7 @@ struct Orthogonal {
             for (int i = 0; i < n * n; ++i) vectors[i] = all<T>(i % (n + 1) == 0 ? 1 : 0);
             I turned = ~I{};
             for (int k = 0; k < kMostSweeps && any<T>(turned & ~bad); ++k)
-                turned = sweep_columns(m, n, a, wants_vectors ? vectors : nullptr, tolerance);
+                turned = sweep_columns(m, n, a, wants_vectors ? vectors : nullptr, found, tolerance);
             bad |= turned;
             V largest = {}, least = all<T>(std::numeric_limits<T>::max());
             for (int j = 0; j < n; ++j) {

@@ -122,6 +122,13 @@ void run_real(const Product& p, const Addend& add, T* out, T alpha, T beta) {
     });
 }
 
+// A factor times a number, without the care for infinite parts that the operator takes a call for. A factor of one changes nothing.
+template <class T>
+std::complex<T> times(std::complex<T> x, std::complex<T> y) {
+    if (x == std::complex<T>(1)) return y;
+    return {x.real() * y.real() - x.imag() * y.imag(), x.real() * y.imag() + x.imag() * y.real()};
+}
+
 // Complex products are four real ones on the parts, which lie at twice the strides: nothing is copied apart.
 template <class T>
 void run_complex(const Product& p, const Addend& add, std::complex<T>* out, std::complex<T> alpha, std::complex<T> beta) {
@@ -150,14 +157,20 @@ void run_complex(const Product& p, const Addend& add, std::complex<T>* out, std:
         multiply(1, 1, re.data(), -sign_a * sign_b, true);
         multiply(0, 1, im.data(), sign_b, false);
         multiply(1, 0, im.data(), sign_a, true);
+        const T *reals = re.data() + c, *imaginaries = im.data() + c;
+        if (!add.tensor && alpha == std::complex<T>(1)) {
+            for (int64_t at = 0; at < inner * per; ++at) out[c + at] = {reals[at], imaginaries[at]};
+            return;
+        }
         const auto* added = add.tensor ? static_cast<const std::complex<T>*>(add.tensor->data()) + extra : nullptr;
-        for (int64_t i = 0; i < inner; ++i) {
-            for (int64_t j = 0; j < per; ++j) {
-                const int64_t at = c + i * per + j;
-                std::complex<T> value = alpha * std::complex<T>(re.data()[at], im.data()[at]);
-                if (added) value += beta * added[(add.batch.empty() ? 0 : i * add.batch.back()) + j / p.n * add.row + j % p.n * add.col];
-                out[at] = value;
-            }
+        for (int64_t i = 0, at = 0; i < inner; ++i) {
+            const auto* matrix = added ? added + (add.batch.empty() ? 0 : i * add.batch.back()) : nullptr;
+            for (int64_t row = 0; row < p.m; ++row)
+                for (int64_t col = 0; col < p.n; ++col, ++at) {
+                    std::complex<T> value = times(alpha, std::complex<T>(reals[at], imaginaries[at]));
+                    if (matrix) value += times(beta, matrix[row * add.row + col * add.col]);
+                    out[c + at] = value;
+                }
         }
     });
 }

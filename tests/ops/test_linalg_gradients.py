@@ -64,12 +64,24 @@ def test_the_determinant_of_a_singular_matrix_has_a_gradient():
 
 @both
 @pytest.mark.parametrize("upper", [True, False])
+def test_inverses_from_factors(dtype, upper):
+    a = leaf((2, 3, 3), dtype)
+    # The diagonal of a factor is real.
+    triangle = (lambda a: a.triu(1)) if upper else (lambda a: a.tril(-1))
+    check(lambda a: taeda.cholesky_inverse(triangle(a) + 3 * taeda.eye(3, dtype=a.dtype), upper), a)
+
+
+@both
+@pytest.mark.parametrize("upper", [True, False])
 def test_cholesky_and_triangles(dtype, upper):
     a, b = leaf((2, 3, 3), dtype), leaf((2, 3, 2), dtype, 1)
     check(lambda a: linalg.cholesky(definite(a), upper=upper), a)
     check(lambda a, b: linalg.solve_triangular(away(a), b, upper=upper), a, b)
     check(lambda a, b: linalg.solve_triangular(away(a), b.mT, upper=upper, left=False, unitriangular=True), a, b)
     check(lambda a, b: taeda.cholesky_solve(b, linalg.cholesky(definite(a), upper=upper), upper), a, b)
+    # Of the factor itself, whose other triangle is not read; batches broadcast.
+    check(lambda a, b: taeda.cholesky_solve(b, away(a), upper), a, leaf((1, 3, 2), dtype, 1))
+    check(lambda a, b: taeda.cholesky_solve(b, away(a), upper), leaf((3, 3), dtype), b)
 
 
 @both

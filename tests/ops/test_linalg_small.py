@@ -298,6 +298,20 @@ def test_least_squares(shape, count, dtype, driver):
             near(found.singular_values[k], values, dtype)
 
 
+@pytest.mark.parametrize("dtype", [numpy.float32, numpy.complex64, numpy.complex128])
+def test_least_squares_of_larger_matrices(dtype):
+    a, b = data((120, 50)), data((120, 3), seed=1)
+    if numpy.issubdtype(dtype, numpy.complexfloating):
+        a, b = a + 1j * data((120, 50), seed=2), b + 1j * data((120, 3), seed=3)
+    found = linalg.lstsq(tensor(a.astype(dtype)), tensor(b.astype(dtype)))
+    expected, _, rank, _ = numpy.linalg.lstsq(a, b, rcond=None)
+    near(found.solution, expected, dtype, 2000)
+    assert found.rank.item() == rank == 50
+    narrow = a.copy()
+    narrow[:, 1] = narrow[:, 0] * (1 + 1e-9)  # dependent in the eyes of the tolerance that is given, and not exactly
+    assert linalg.lstsq(tensor(narrow.astype(dtype)), tensor(b.astype(dtype)), rcond=1e-6).rank.item() == 49
+
+
 @pytest.mark.parametrize("count", [1, 9, 40])
 @pytest.mark.parametrize("shape", [(6, 4), (40, 20)])
 def test_least_squares_of_matrices_without_full_rank(shape, count):
@@ -528,6 +542,17 @@ def test_products_of_few_elements(m, k, n, count, dtype):
     nan = taeda.full((count, m, n), numpy.nan, dtype=t.dtype)
     near(taeda.baddbmm(nan, t, u, beta=0), a @ b, dtype)
     near(taeda.bmm(t, u, out=taeda.empty_like(v)), a @ b, dtype)
+
+
+@pytest.mark.parametrize("count", [1, 9])
+@pytest.mark.parametrize("n", [2, 5, 20])
+def test_complex_products_with_factors(n, count):
+    a, b, c = (data((count, n, n), seed=k) + 1j * data((count, n, n), seed=k + 10) for k in range(3))
+    t, u, v = tensor(a), tensor(b), tensor(c)
+    near(t @ u, a @ b)
+    near(taeda.baddbmm(v, t, u, beta=0.5 + 1j, alpha=-2j), (0.5 + 1j) * c - 2j * (a @ b))
+    near(taeda.baddbmm(v.mT, t, u), transposed(c) + a @ b)
+    near(taeda.baddbmm(v[:1, :1], t.mH, u, alpha=3), c[:1, :1] + 3 * (numpy.conj(transposed(a)) @ b))
 
 
 def test_the_number_of_threads_changes_nothing():

@@ -111,7 +111,8 @@ _row(
             "side = cholesky_solve(g, input2, upper=upper)",
             "h = matmul(side, result.mH) if needs_input2 else side",
             "both = h + h.mH if needs_input2 else side",
-            "made = (matmul(input2, both).triu() if upper else matmul(both, input2).tril()) if needs_input2 else side",
+            "low = matmul(both, input2.tril()).tril() if needs_input2 and not upper else side",
+            "made = matmul(input2.triu(), both).triu() if needs_input2 and upper else low",
             "(side.sum_to_size(input.shape), negative(made).sum_to_size(input2.shape) if needs_input2 else side)",
         )
     },
@@ -131,7 +132,7 @@ _row(
     vjp={
         "input": _lines(
             "middle = matmul(matmul(result, g + g.mH), result)",
-            "negative(matmul(input, middle).triu() if upper else matmul(middle, input).tril())",
+            "negative(matmul(input.triu(), middle).triu() if upper else matmul(middle, input.tril()).tril())",
         )
     },
     where="torch Tensor",

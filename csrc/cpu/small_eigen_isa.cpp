@@ -5,17 +5,47 @@
 #include <cmath>
 #include <limits>
 
-namespace taeda::cpu {
+namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr int kMostSteps = 30;  // for each eigenvalue
 
-}  // namespace
+class SmallEigen {
+public:
+    SmallEigen(int order, double* a, double* values, double* room, bool wants_vectors)
+        : n_(order),
+          wants_vectors_(wants_vectors),
+          h_(a),
+          v_(room),
+          scale_(v_ + order * order),
+          real_(values),
+          imag_(values + order),
+          x_(reinterpret_cast<std::complex<double>*>(scale_ + order)) {}
 
-SmallEigen::SmallEigen(int order)
-    : n_(order), h_(order * order), v_(order * order), scale_(order), real_(order), imag_(order), x_(order), column_(order) {}
+    bool run();
+    void vector(int j, std::complex<double>* out);
+
+private:
+    double& h(int i, int j) { return h_[j * n_ + i]; }
+    bool is_ordinary();
+    void balance();
+    void reduce_to_hessenberg();
+    bool iterate();
+    int find_small_subdiagonal(int end);
+    int find_start(int first, int end, double x, double y, double w, double* bulge);
+    void step(int first, int end, double shift_x, double shift_y, double shift_w);
+    void split_pair(int end);
+    template <class S>
+    void back_substitute(S value, int end, S* x);
+
+    int n_;
+    bool wants_vectors_;
+    double *h_, *v_, *scale_, *real_, *imag_;
+    std::complex<double>* x_;
+    double norm_ = 0;
+};
 
 bool SmallEigen::is_ordinary() {
     double largest = 0;
@@ -36,7 +66,7 @@ bool SmallEigen::is_ordinary() {
 
 // Rows and columns of about the same size, by powers of two.
 void SmallEigen::balance() {
-    std::fill(scale_.begin(), scale_.end(), 1.0);
+    std::fill(scale_, scale_ + n_, 1.0);
     for (bool changed = true; changed;) {
         changed = false;
         for (int i = 0; i < n_; ++i) {
@@ -60,7 +90,7 @@ void SmallEigen::balance() {
 }
 
 void SmallEigen::reduce_to_hessenberg() {
-    std::vector<double>& u = real_;  // free until the eigenvalues are there
+    double* u = real_;  // free until the eigenvalues are there
     if (wants_vectors_)
         for (int i = 0; i < n_ * n_; ++i) v_[i] = i % (n_ + 1) == 0;
     for (int k = 0; k + 2 < n_; ++k) {
@@ -76,7 +106,7 @@ void SmallEigen::reduce_to_hessenberg() {
             for (int i = k + 1; i < n_; ++i) column[i] -= tau * sum * u[i];
         };
         auto from_right = [&](double* matrix) {
-            double* sums = imag_.data();
+            double* sums = imag_;
             std::fill(sums, sums + n_, 0.0);
             for (int j = k + 1; j < n_; ++j)
                 for (int i = 0; i < n_; ++i) sums[i] += matrix[j * n_ + i] * u[j];
@@ -84,8 +114,8 @@ void SmallEigen::reduce_to_hessenberg() {
                 for (int i = 0; i < n_; ++i) matrix[j * n_ + i] -= tau * u[j] * sums[i];
         };
         for (int j = k + 1; j < n_; ++j) from_left(&h(0, j));
-        from_right(h_.data());
-        if (wants_vectors_) from_right(v_.data());
+        from_right(h_);
+        if (wants_vectors_) from_right(v_);
         h(k + 1, k) = beta;
         for (int i = k + 2; i < n_; ++i) h(i, k) = 0;
     }
@@ -175,8 +205,8 @@ void SmallEigen::step(int first, int end, double shift_x, double shift_y, double
                     b[i] -= sum * q;
                 }
         };
-        from_right(h_.data(), low, std::min(end, k + 3) + 1);
-        if (wants_vectors_) from_right(v_.data(), 0, n_);
+        from_right(h_, low, std::min(end, k + 3) + 1);
+        if (wants_vectors_) from_right(v_, 0, n_);
     }
 }
 
@@ -209,8 +239,8 @@ void SmallEigen::split_pair(int end) {
             y[i] = cosine * y[i] - sine * before;
         }
     };
-    from_right(h_.data(), end + 1);
-    from_right(v_.data(), n_);
+    from_right(h_, end + 1);
+    from_right(v_, n_);
     h(end, end - 1) = 0;
 }
 
@@ -244,8 +274,7 @@ bool SmallEigen::iterate() {
     return true;
 }
 
-bool SmallEigen::run(bool wants_vectors) {
-    wants_vectors_ = wants_vectors;
+bool SmallEigen::run() {
     if (!is_ordinary()) return false;
     balance();
     reduce_to_hessenberg();
@@ -295,13 +324,13 @@ void SmallEigen::vector(int j, std::complex<double>* out) {
             for (int i = 0; i < n_; ++i) out[i] += v_[k * n_ + i] * x[k];
     };
     if (imag_[j] == 0) {
-        double* x = reinterpret_cast<double*>(x_.data());
+        double* x = reinterpret_cast<double*>(x_);
         x[j] = 1;
         back_substitute<double>(real_[j], j, x);
         multiply(x, j + 1);
     } else {  // of a pair the first one; the second is its conjugate
         const C value(real_[j], imag_[j]);
-        C* x = x_.data();
+        C* x = x_;
         const double b = h(j, j + 1), c = h(j + 1, j);
         if (std::abs(c) > std::abs(b)) {
             x[j] = (value - h(j + 1, j + 1)) / c;
@@ -334,4 +363,22 @@ void SmallEigen::vector(int j, std::complex<double>* out) {
     if (imag_[j] != 0) out[largest] = out[largest].real();
 }
 
-}  // namespace taeda::cpu
+bool eigen(int n, double* a, double* values, std::complex<double>* vectors, double* room) {
+    SmallEigen job(n, a, values, room, vectors != nullptr);
+    if (!job.run()) return false;
+    for (int j = 0; vectors && j < n; ++j) {
+        std::complex<double>* column = vectors + j * n;
+        job.vector(j, column);
+        if (values[n + j] == 0) continue;
+        for (int i = 0; i < n; ++i) column[n + i] = std::conj(column[i]);
+        ++j;
+    }
+    return true;
+}
+
+}  // namespace
+
+extern const SmallEigenTable small_eigen_table;
+const SmallEigenTable small_eigen_table = {eigen};
+
+}  // namespace taeda::cpu::TAEDA_ISA
