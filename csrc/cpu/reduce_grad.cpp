@@ -177,7 +177,7 @@ void others_row(const T* x, T* out, int64_t n) {
 }
 
 // sum over i != k of g[i] times the product of the elements other than i and k: prefix and suffix products, and the
-// same with one factor replaced by its g.
+// same with one factor replaced by its g. Conjugated where complex.
 template <class T>
 void others_backward_row(const T* g, const T* x, T* out, int64_t n) {
     std::vector<T> before(n), before_g(n);
@@ -191,7 +191,7 @@ void others_backward_row(const T* g, const T* x, T* out, int64_t n) {
     product = T(1);
     with_g = T(0);
     for (int64_t i = n; i-- > 0;) {
-        out[i] = before_g[i] * product + before[i] * with_g;
+        out[i] = conjugate(before_g[i] * product + before[i] * with_g);
         with_g = with_g * x[i] + product * g[i];
         product *= x[i];
     }
@@ -220,10 +220,10 @@ Tensor _prod_others_backward(const Tensor& grad, const Tensor& input, std::optio
     const RowView view(input, mask, wide_type(input.dtype())), g(grad, mask, wide_type(input.dtype()));
     Tensor values = empty(view.x.sizes(), view.x.dtype());
     visit_dtype(view.x.dtype(), [&]<class T>(Tag<T>) {
-        if constexpr (std::is_floating_point_v<T>)
+        if constexpr (std::is_floating_point_v<T> || is_complex_v<T>)
             for (int64_t i = 0; i < view.rows; ++i)
                 others_backward_row(g.x.data<T>() + i * view.n, view.x.data<T>() + i * view.n, values.data<T>() + i * view.n, view.n);
-        else fail(ErrorKind::NotImplemented, "taeda has no second derivative of products of complex numbers");
+        else fail(ErrorKind::Runtime, "only floating-point and complex products have gradients");
     });
     view.put(out, values);
     return out;

@@ -169,17 +169,17 @@ def _fill(value, tensors):
     return [_fill(entry, tensors) for entry in value] if isinstance(value, list) else value
 
 
-def check_gradient(row, sample, function=None):
-    """Against differences of the values. The projections of fast mode are for what is too long otherwise."""
+def check_gradient(row, sample, function=None, projected_beyond=40):
+    """Against differences of the values. Beyond so many elements, along random directions instead of one by one."""
     apply, tensors = of_tensors(row, sample, function)
     if tensors:
-        gradcheck(apply, tensors, fast_mode=sum(x.numel() for x in tensors) > 40)
+        gradcheck(apply, tensors, fast_mode=sum(x.numel() for x in tensors) > projected_beyond)
 
 
-def check_second_gradient(row, sample, function=None):
+def check_second_gradient(row, sample, function=None, projected_beyond=12):
     apply, tensors = of_tensors(row, sample, function)
     if tensors and any(x.requires_grad for x in apply(*tensors)):
-        gradgradcheck(apply, tensors, fast_mode=sum(x.numel() for x in tensors) > 12)
+        gradgradcheck(apply, tensors, fast_mode=sum(x.numel() for x in tensors) > projected_beyond)
 
 
 def check_half(row, sample, function=None):

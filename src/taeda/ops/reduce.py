@@ -107,7 +107,18 @@ op(
     # Entry (i, k) of the matrix that it applies is the product of all but elements i and k: symmetric.
     vjp={
         "grad": "_prod_others_backward(g, input, dim)",
-        "input": "_no_second_derivative(g, 'products: their third derivative')",
+        # Products of all but three, in public operations: any derivative from here on, unless an element is zero.
+        "input": """
+            inverse = input.reciprocal()
+            of_grad = grad * inverse
+            of_g = g * inverse
+            sum_grad = of_grad.sum(dim, True)
+            sum_g = of_g.sum(dim, True)
+            pairs = sum_g * sum_grad - (of_grad * of_g).sum(dim, True)
+            singles = 2 * of_g * of_grad - of_g * sum_grad - of_grad * sum_g
+            (input.prod(dim, True) * inverse * (pairs + singles)).conj_physical() if _all_nonzero(
+                input) else _no_second_derivative(g, 'products with a zero: their third derivative')
+        """,
     },
     where="_C",
     out=False,
@@ -330,7 +341,10 @@ _centred = (
 op(
     "_var_backward(Tensor grad, Tensor input, int[1]? dim, float? correction, bool keepdim) -> Tensor",
     vjp={
-        "grad": f"({_centred.format('g')} * input).sum(dim, keepdim)",
+        "grad": f"""
+            along = ({_centred.format("g")} * input.conj_physical()).sum(dim, keepdim)
+            along.real if input.is_complex() else along
+        """,
         "input": _centred.format(f"{_spread('grad')} * g"),
     },
     where="_C",
