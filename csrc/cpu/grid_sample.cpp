@@ -379,7 +379,8 @@ void over_taps(const Sampler<T>& sampler, const Tensor& points, int64_t n_points
 }
 
 Shape tap_sizes(const Tensor& grid, IntList sizes, int64_t mode) {
-    const int64_t points = grid.size(0) == 0 ? 0 : grid.numel() / grid.size(0) / grid.size(-1);
+    int64_t points = 1;
+    for (int64_t d = 1; d + 1 < grid.dim(); ++d) points *= grid.size(d);
     return {grid.size(0), Sampler<float>(sizes, mode, 0, false, DType::Float32).n_taps(), points};
 }
 

@@ -117,6 +117,18 @@ def test_long_rows_of_points_are_what_points_are_alone(mode, n, padding):
     np.testing.assert_array_equal(sampled(grid).numpy(), alone.numpy())
 
 
+@pytest.mark.parametrize(
+    "sizes, points", [((0, 2, 4, 4), (3, 3)), ((2, 0, 4, 4), (3, 3)), ((2, 1, 4, 4), (0, 3))], ids=str
+)
+def test_nothing_has_derivatives_of_its_shape(sizes, points):
+    x, grid = taeda.zeros(sizes, requires_grad=True), taeda.zeros(sizes[0], *points, 2, requires_grad=True)
+    made = F.grid_sample(x, grid, align_corners=False)
+    assert made.shape == (*sizes[:2], *points)
+    first = taeda.autograd.grad(made.sum(), (x, grid), create_graph=True)
+    second = taeda.autograd.grad(sum(part.sum() for part in first), (x, grid))
+    assert [part.shape for part in (*first, *second)] == [x.shape, grid.shape] * 2
+
+
 # ---- CTC
 
 
