@@ -46,6 +46,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
         raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
+    if x1.dim() == x2.dim() == 2 and x1.shape[-1] and x1.dtype == x2.dtype:
+        return taeda._C._cdist(x1.unsqueeze(0), x2.unsqueeze(0), p).squeeze(0)
     if x1.shape[-1] == 0:
         batch = taeda.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
         return x1.new_zeros((*batch, x1.shape[-2], x2.shape[-2]))

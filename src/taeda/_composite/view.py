@@ -83,8 +83,9 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> taeda.Size:
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Return views of the tensors, all expanded to the shape that they have together."""
     given, _ = _one_or_many(tensors)
-    shape = broadcast_shapes(*(tensor.shape for tensor in given))
-    return tuple(tensor.expand(shape) for tensor in given)
+    shapes = [tensor.shape for tensor in given]
+    shape = shapes[0] if shapes and shapes.count(shapes[0]) == len(shapes) else broadcast_shapes(*shapes)
+    return tuple([tensor.expand(shape) for tensor in given])
 
 
 @public("torch")

@@ -12,7 +12,9 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     dtype = taeda.promote_types(x1.dtype, x2.dtype)
     if not dtype.is_floating_point:
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {dtype}")
-    x1, x2 = taeda.broadcast_tensors(x1.to(dtype), x2.to(dtype))
+    x1, x2 = x1.to(dtype), x2.to(dtype)
+    if x1.shape != x2.shape:
+        x1, x2 = taeda.broadcast_tensors(x1, x2)
     # Each vector is divided by its own length first: the product of two lengths may overflow or vanish.
     unit1, unit2 = (x / _length(x, dim).clamp_min(eps) for x in (x1, x2))
     return (unit1 * unit2).sum(dim)
