@@ -110,10 +110,11 @@ struct FlatLoop {
     int64_t grain;  // elements that are worth a thread
 };
 
-// A sum waits for the memory; a logarithm takes as long as eight of them, so that fewer are worth another thread.
+// A sum waits for the memory, and a logarithm takes as long as eight of them: fewer of those are worth another thread. Not many
+// fewer: where a program has more threads than it has processors, whatever is shared among them waits for the slowest.
 int64_t grain_of(const Pointwise& op, ComputeType compute) {
     const int64_t width = compute == kDouble ? 2 : compute == kComplexFloat || compute == kComplexDouble ? 4 : 1;
-    return std::clamp(kParallelGrain * 8 / std::max<int64_t>(op.work * width, 1), kParallelGrain / 4, kParallelGrain);
+    return std::clamp(kParallelGrain * 12 / std::max<int64_t>(op.work * width, 1), kParallelGrain / 4, kParallelGrain);
 }
 
 void run_flat(const FlatLoop& flat, int64_t begin, int64_t end) {
