@@ -68,6 +68,8 @@ int64_t dims_taken(PyObject* item) {
         Tensor t = tensor_of(item);
         return t.dtype() == DType::Bool || t.dtype() == DType::UInt8 ? t.dim() : 1;
     }
+    // A list that begins with an int (a bool is another type) is no mask, whatever follows.
+    if (PyList_Check(item) && PyList_GET_SIZE(item) > 0 && PyLong_CheckExact(PyList_GET_ITEM(item, 0))) return 1;
     if (PyList_Check(item) || PyObject_HasAttrString(item, "__array_interface__")) {
         Tensor t = index_tensor(item);
         return t.dtype() == DType::Bool ? t.dim() : 1;
