@@ -157,9 +157,9 @@ void fill_sequence(const Tensor& out, F&& f) {
     if (!dense.is_same(out)) copy_into(out, dense);
 }
 
-// out[i] = first + by * i. Blocks counted in 32 bits, and a running sum of integers: forms that the compiler vectorises.
+// out[i] = first + by * (i + offset). Blocks counted in 32 bits, and a running sum of integers: forms that the compiler vectorises.
 template <class N>
-void fill_arithmetic(const Tensor& out, N first, N by) {
+void fill_arithmetic(const Tensor& out, N first, N by, int64_t offset = 0) {
     if (out.is_meta() || out.numel() == 0) return;
     Tensor dense = out.is_contiguous() ? out : taeda::empty(out.sizes(), out.dtype());
     visit_dtype(out.dtype(), [&]<class T>(Tag<T>) {
@@ -170,10 +170,10 @@ void fill_arithmetic(const Tensor& out, N first, N by) {
                 T* to = values + block;
                 const auto n = static_cast<int32_t>(std::min(kBlock, dense.numel() - block));
                 if constexpr (std::is_same_v<N, int64_t>) {
-                    N value = first + by * block;
+                    N value = first + by * (block + offset);
                     for (int32_t j = 0; j < n; ++j, value += by) to[j] = convert<T>(value);
                 } else {
-                    const N before = static_cast<N>(block), start = first, step = by;  // before + j is exact
+                    const N before = static_cast<N>(block + offset), start = first, step = by;  // before + j is exact
                     for (int32_t j = 0; j < n; ++j) to[j] = convert<T>(start + step * (before + static_cast<N>(j)));
                 }
             }
@@ -239,7 +239,15 @@ Tensor range(const Scalar& start, const Scalar& end, const Scalar& step, MaybeTy
 Tensor linspace(const Scalar& start, const Scalar& end, int64_t steps, MaybeType dtype, MaybeDevice device) {
     TAEDA_CHECK(steps >= 0, "number of steps must be non-negative, got ", steps);
     Tensor out = result(Shape{steps}, space_dtype("linspace", dtype, start, end), device.value_or(Device{}));
-    with_space(out, start, end, steps, [&](auto&& at) { fill_sequence(out, at); });
+    if (is_complex(out.dtype())) {
+        with_space(out, start, end, steps, [&](auto&& at) { fill_sequence(out, at); });
+        return out;
+    }
+    auto number = [&](const Scalar& s) { return is_integral(out.dtype()) ? static_cast<double>(s.to_int()) : s.to_double(); };
+    const double first = number(start), last = number(end), step = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : 0;
+    const int64_t half = steps == 1 ? 1 : steps / 2;  // as in with_space
+    fill_arithmetic<double>(views::narrow(out, 0, 0, half), first, step);
+    fill_arithmetic<double>(views::narrow(out, 0, half, steps - half), last, step, half - (steps - 1));
     return out;
 }
 
