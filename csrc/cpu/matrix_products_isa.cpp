@@ -26,11 +26,27 @@ struct Products {
             for (int i = 0; i < R; ++i) made[i] += a[i * row + p * col] * b[p * step];
         for (int i = 0; i < R; ++i) sums[i] = made[i];
     }
+    // Rows that lie as they are read, in whole vectors.
+    static void whole_rows(const T* a, int64_t row, const T* b, int m, int k, T* sums) {
+        typedef T Unaligned __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
+        for (int i = 0; i < m; ++i, a += row) {
+            V parts = {};
+            for (int p = 0; p < k; p += kLanes<T>) parts += *reinterpret_cast<const Unaligned*>(a + p) * *reinterpret_cast<const Unaligned*>(b + p);
+            T sum = 0;
+            for (int l = 0; l < kLanes<T>; ++l) sum += parts[l];
+            sums[i] = sum;
+        }
+    }
     static void multiply_vectors(LaneRange<T> range, const LaneProduct<T>& job) {
         T* sums = range.room;
+        const bool whole = job.a.col == 1 && job.b.row == 1 && job.k % kLanes<T> == 0;
         for (int64_t t = range.first; t < range.end; ++t) {
             const T *a = job.a.data + t * job.a.step, *b = job.b.data + t * job.b.step;
             int i = 0;
+            if (whole) {
+                whole_rows(a, job.a.row, b, job.m, job.k, sums);
+                i = job.m;
+            }
             for (; i + 4 <= job.m; i += 4) rows<4>(a + i * job.a.row, job.a.row, job.a.col, b, job.b.row, job.k, sums + i);
             for (; i < job.m; ++i) rows<1>(a + i * job.a.row, job.a.row, job.a.col, b, job.b.row, job.k, sums + i);
             T* c = job.c.data + t * job.c.step;

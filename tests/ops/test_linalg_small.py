@@ -529,7 +529,20 @@ def test_exponentials_of_every_degree(size, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 30])
 @pytest.mark.parametrize(
-    ("m", "k", "n"), [(1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 4, 4), (5, 4, 1), (1, 5, 7), (6, 6, 6), (2, 20, 2)]
+    ("m", "k", "n"),
+    [
+        (1, 1, 1),
+        (2, 2, 2),
+        (3, 3, 3),
+        (4, 4, 4),
+        (5, 4, 1),
+        (1, 5, 7),
+        (6, 6, 6),
+        (2, 20, 2),
+        (7, 8, 1),
+        (1, 16, 9),
+        (16, 16, 1),
+    ],
 )
 def test_products_of_few_elements(m, k, n, count, dtype):
     a, b, c = data((count, m, k), dtype), data((count, k, n), dtype, 1), data((count, m, n), dtype, 2)
