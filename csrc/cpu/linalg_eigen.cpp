@@ -23,7 +23,7 @@ template <class T>
 constexpr int largest_general(bool vectors) {
     return sizeof(T) == 8 ? 128 : vectors ? 80 : 110;  // which computes in double always
 }
-constexpr int kLanesForVectors = 4, kLargestSingularJacobi = 24, kLargestPlainVectors = 80, kLargestPlainValues = 40;
+constexpr int kLargestSingularJacobi = 24, kLargestPlainVectors = 80, kLargestPlainValues = 40;
 
 template <class T>
 bool all_finite(const T* values, int64_t count) {
@@ -323,8 +323,7 @@ bool singular_in_lanes(const Tensor& a, const Singular& job) {
     const int m = as_int(rows_of(a)), n = as_int(cols_of(a)), high = std::max(m, n), low = std::min(m, n);
     const int64_t count = job.infos.numel(), room = int64_t{high} * low + int64_t{low} * low + low;
     const bool wide = m < n, vectors = job.u.defined();
-    // Few matrices keep the signs of the vectors that LAPACK gives them everywhere, by which seeded programs may be compared.
-    if (vectors && (count < kLanesForVectors || (*job.job == 'A' && m != n))) return false;
+    if (vectors && *job.job == 'A' && m != n) return false;
     if (!use_lanes<T>(count, high, room, kLargestSingularJacobi)) return false;
     if constexpr (!is_complex_v<T>) {
         const SmallBatch<T> from(a, batch_of(a));

@@ -30,6 +30,17 @@ def _range_basis(A: Tensor, q: int, niter: int, M: Tensor | None) -> Tensor:
     return basis
 
 
+def _thin_svd(a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``svd(a, full_matrices=False)`` with LAPACK's signs, on which the mean of a random projection's result depends.
+
+    The kernels for small matrices choose other signs. All vectors of a matrix that is not square are LAPACK's work always.
+    """
+    m, n = a.shape[-2:]
+    u, s, vh = taeda.linalg.svd(a, full_matrices=m != n and max(m, n) <= 24)
+    k = min(m, n)
+    return u[..., :k], s, vh[..., :k, :]
+
+
 @public("torch")
 def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> Any:
     """Return the ``q`` largest singular values of ``A`` and their vectors, approximately: U, S and V.
@@ -49,10 +60,10 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
     # The side with fewer vectors than there are rows or columns is the one that is projected.
     if A.shape[-2] < A.shape[-1] or A.shape[-1] > q:
         basis = _range_basis(A.mH, q, niter, None if shift is None else shift.mH)
-        u, s, vh = taeda.linalg.svd((A if shift is None else A - shift) @ basis, full_matrices=False)
+        u, s, vh = _thin_svd((A if shift is None else A - shift) @ basis)
         return u, s, basis @ vh.mH
     basis = _range_basis(A, q, niter, shift)
-    u, s, vh = taeda.linalg.svd(basis.mH @ (A if shift is None else A - shift), full_matrices=False)
+    u, s, vh = _thin_svd(basis.mH @ (A if shift is None else A - shift))
     return basis @ u, s, vh.mH
 
 
