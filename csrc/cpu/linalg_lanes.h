@@ -27,7 +27,6 @@ struct LaneRange {
     T* room;
 };
 
-inline constexpr int kMostLanes = 16;       // that a vector has, of any type on any machine
 inline constexpr int kLargestInLanes = 32;  // the largest order that kernels take
 
 // Solutions, inverses and determinants are those of Gaussian elimination with LAPACK's exchanges. An info is the place of the
