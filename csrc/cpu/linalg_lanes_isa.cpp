@@ -255,7 +255,7 @@ struct Kernels {
 
     // How often each lane's matrix must be halved for the approximation, and the factor; not finite where the matrix is not.
     static V halve(int n, const V* a, int* halvings) {
-        V norm = {}, factor;
+        V norm = {}, factor = {};
         for (int j = 0; j < n; ++j) {
             V sum = {};
             for (int i = 0; i < n; ++i) sum += magnitude<T>(a[j * n + i]);
@@ -317,7 +317,7 @@ struct Kernels {
             substitute_lanes(Triangle<T>::of(even, n), n, true, false, n, odd);
             for (int count : halvings) most = std::max(most, count);
             for (int k = 0; k < most; ++k) {
-                I more;
+                I more = {};
                 for (int l = 0; l < kLanes<T>; ++l) more[l] = k < halvings[l] ? -1 : 0;
                 multiply(n, odd, odd, spare);
                 for (int i = 0; i < size; ++i) odd[i] = more ? spare[i] : odd[i];
