@@ -260,12 +260,11 @@ void adopt_history(const Tensor& copy, const Tensor& original) {
 }
 
 bool grad_enabled() { return grad_mode().enabled; }
-bool is_known_view(const Tensor& t) { return t.impl()->autograd && t.impl()->autograd->view; }
 
 }  // namespace
 
 void install_recorder() {
-    g_recorder = {wants, check_inplace_call, record, record_view, adopt_history, grad_enabled, is_known_view};
+    g_recorder = {wants, check_inplace_call, record, record_view, adopt_history, grad_enabled};
     g_destroy_autograd_record = destroy_record;
     install_forward_mode();
 }

@@ -36,6 +36,15 @@ struct BFloat16 {
     uint16_t bits;
 };
 
+// The compiler's own half, where it has one. (GCC 12 has no _Float16 in C++ on aarch64, but defines its macros.)
+#if defined(__aarch64__)
+#define TAEDA_NATIVE_HALF
+using NativeHalf = __fp16;
+#elif defined(__FLT16_MANT_DIG__)
+#define TAEDA_NATIVE_HALF
+using NativeHalf = _Float16;
+#endif
+
 inline float to_float(BFloat16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16); }
 inline BFloat16 to_bfloat16(float x) {
     uint32_t bits = std::bit_cast<uint32_t>(x);
@@ -44,8 +53,8 @@ inline BFloat16 to_bfloat16(float x) {
     return {static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : rounded)};
 }
 inline float to_float(Half x) {
-#if defined(__FLT16_MANT_DIG__)
-    return static_cast<float>(std::bit_cast<_Float16>(x.bits));
+#ifdef TAEDA_NATIVE_HALF
+    return static_cast<float>(std::bit_cast<NativeHalf>(x.bits));
 #else
     uint32_t sign = (x.bits & 0x8000u) << 16, exponent = (x.bits >> 10) & 31u, fraction = x.bits & 0x3ffu;
     if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (fraction << 13));
@@ -55,8 +64,8 @@ inline float to_float(Half x) {
 #endif
 }
 inline Half to_half(float x) {
-#if defined(__FLT16_MANT_DIG__)
-    return {std::bit_cast<uint16_t>(static_cast<_Float16>(x))};
+#ifdef TAEDA_NATIVE_HALF
+    return {std::bit_cast<uint16_t>(static_cast<NativeHalf>(x))};
 #else
     uint32_t bits = std::bit_cast<uint32_t>(x), sign = (bits >> 16) & 0x8000u, rest = bits & 0x7fffffffu;
     if (rest > 0x7f800000u) return {static_cast<uint16_t>(sign | 0x7e00u)};

@@ -160,8 +160,8 @@ inline float read<float, BFloatBits>(BFloatBits value) {
 }
 template <>
 inline float read<float, HalfBits>(HalfBits value) {
-#if defined(__FLT16_MANT_DIG__)
-    return static_cast<float>(__builtin_bit_cast(_Float16, value.bits));
+#ifdef TAEDA_NATIVE_HALF
+    return static_cast<float>(__builtin_bit_cast(NativeHalf, value.bits));
 #else
     const uint32_t sign = (value.bits & 0x8000u) << 16, rest = value.bits & 0x7fffu;
     if (rest >= 0x7c00u) return __builtin_bit_cast(float, sign | 0x7f800000u | ((rest & 0x3ffu) << 13));

@@ -111,7 +111,6 @@ struct Recorder {
     void (*record_view)(const Op& op, const Value* arguments, Value* results) = nullptr;
     void (*adopt_history)(const Tensor& copy, const Tensor& original) = nullptr;  // `copy` takes the place of `original` in the graph
     bool (*grad_enabled)() = nullptr;
-    bool (*is_view)(const Tensor& t) = nullptr;  // known as a view of another tensor
 };
 extern Recorder g_recorder;
 
