@@ -34,6 +34,22 @@ def _solve_triangular(make: Make, row: Op) -> Iterator[Sample]:
     yield Sample((_regular(make, 2, 2).triu(), make.tensor(3, 2)), {"upper": True, "left": False}, "right")
 
 
+@sampler("cholesky_solve")
+def _cholesky_solve(make: Make, row: Op) -> Iterator[Sample]:
+    yield Sample((make.tensor(3, 2), _regular(make, 3, 3)))
+    yield Sample((make.tensor(2, 2, 1), _regular(make, 2, 2)), {"upper": True}, "upper, the factor broadcasts")
+    yield Sample((make.tensor(0, 2, 1), _regular(make, 0, 2, 2)), {}, "empty")
+
+
+@sampler("cholesky_inverse")
+def _cholesky_inverse(make: Make, row: Op) -> Iterator[Sample]:
+    # LAPACK reads the diagonal of a complex factor as real, so that differences of its imaginary parts are 0.
+    wanted = () if make.dtype.is_complex else None
+    yield Sample((_regular(make, 3, 3),), {}, "plain", wanted)
+    yield Sample((_regular(make, 2, 2, 2),), {"upper": True}, "upper, batch", wanted)
+    yield Sample((_regular(make, 0, 2, 2),), {}, "empty", wanted)
+
+
 @sampler("lu_factor_ex", "lu_factor", "inv_ex", "inv", "inverse", "det", "slogdet", "matrix_exp")
 def _square(make: Make, row: Op) -> Iterator[Sample]:
     yield Sample((_regular(make, 3, 3),))
