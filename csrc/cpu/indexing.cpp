@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "cpu/by_width.h"
 #include "cpu/copy.h"
 #include "tensor/loop_plan.h"
 #include "tensor/views.h"
@@ -13,10 +14,6 @@ namespace {
 
 constexpr int64_t kGrain = 16384;
 constexpr uint64_t kUnchecked = ~uint64_t{0};
-
-struct Bytes16 {
-    uint64_t low, high;
-};
 
 // What one run needs: pointers and byte strides of plain, table and index.
 struct Run {
@@ -182,17 +179,6 @@ bool combine_run(const Run& run, Combine how) {
         case Combine::Assign: break;
     }
     fail(ErrorKind::NotImplemented, "\"scatter_reduce\" not implemented for '", scalar_type_name(DTypeOf<T>::value), "'");
-}
-
-template <class F>
-decltype(auto) visit_width(size_t width, F&& f) {
-    switch (width) {
-        case 1: return f(Tag<uint8_t>{});
-        case 2: return f(Tag<uint16_t>{});
-        case 4: return f(Tag<uint32_t>{});
-        case 8: return f(Tag<uint64_t>{});
-        default: return f(Tag<Bytes16>{});
-    }
 }
 
 using RunFunction = bool (*)(const Run&, Combine);

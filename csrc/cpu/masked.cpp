@@ -1,5 +1,6 @@
 // Masks: which elements are not zero, and reading or writing those.
 #include "base/parallel.h"
+#include "cpu/by_width.h"
 #include "cpu/copy.h"
 #include "cpu/indexing.h"
 #include "cpu/pointwise.h"
@@ -46,21 +47,6 @@ void for_each_set(const T* values, int64_t n, const std::vector<int64_t>& starts
                 if (is_set(values[i])) f(k++, i);
         }
     });
-}
-
-struct Bytes16 {
-    uint64_t low, high;
-};
-
-template <class F>
-decltype(auto) visit_width(size_t width, F&& f) {
-    switch (width) {
-        case 1: return f(Tag<uint8_t>{});
-        case 2: return f(Tag<uint16_t>{});
-        case 4: return f(Tag<uint32_t>{});
-        case 8: return f(Tag<uint64_t>{});
-        default: return f(Tag<Bytes16>{});
-    }
 }
 
 // The next of `from` to each place of `to` that is set, the others as they were; no branch has to be foretold.

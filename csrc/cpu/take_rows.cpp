@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "cpu/by_width.h"
 
 namespace taeda::cpu {
 
@@ -25,10 +26,6 @@ void copy_fixed_rows(void* to, const void* from, const RowNumbers& numbers, int6
     const Row* source = static_cast<const Row*>(from);
     for (int64_t i = first; i < last; ++i) target[i] = source[numbers[i]];
 }
-
-struct Bytes16 {
-    uint64_t half[2];
-};
 
 void copy_rows(void* to, const void* from, int64_t row_bytes, const RowNumbers& numbers, int64_t first, int64_t last) {
     switch (row_bytes) {
