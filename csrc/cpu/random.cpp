@@ -133,6 +133,7 @@ const char* c_name(DType dtype) {
 
 // The number of integers that a type holds one after another from zero on.
 uint64_t integer_range(DType dtype) {
+    TAEDA_CHECK_KIND(NotImplemented, !is_complex(dtype), "\"random_\" not implemented for '", scalar_type_name(dtype), "'");
     switch (dtype) {
         case DType::Bool: return 2;
         case DType::Float16: return (1u << 11) + 1;

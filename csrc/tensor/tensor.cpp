@@ -36,7 +36,10 @@ size_t bytes_spanned(IntList sizes, IntList strides, size_t item) {
     int64_t last = 0;
     for (size_t d = 0; d < sizes.size(); ++d) {
         if (sizes[d] == 0) return 0;
-        last += (sizes[d] - 1) * strides[d];
+        int64_t reach;
+        TAEDA_CHECK(
+            !__builtin_mul_overflow(sizes[d] - 1, strides[d], &reach) && !__builtin_add_overflow(last, reach, &last) && last < (int64_t{1} << 59),
+            "Storage size calculation overflowed with sizes=", shape_text(sizes), " and strides=", shape_text(strides));
     }
     return static_cast<size_t>(last + 1) * item;
 }

@@ -125,3 +125,14 @@ def test_bools_are_0_or_1_whatever_the_memory_held(make):
 def test_ranges_without_end():
     with pytest.raises(RuntimeError, match="invalid size, possible overflow"):
         taeda.arange(-1, 2**63 - 1, dtype=taeda.int64)
+
+
+def test_strides_beyond_memory():
+    with pytest.raises(RuntimeError, match="Storage size calculation overflowed"):
+        taeda.empty_strided((2, 3), (1, HUGE), dtype=taeda.float16)
+    assert taeda.empty_strided((2, 0), (1, HUGE)).shape == (2, 0)
+
+
+def test_complex_numbers_are_not_drawn_as_integers():
+    with pytest.raises(NotImplementedError, match="not implemented for 'ComplexDouble'"):
+        taeda.zeros(2, dtype=taeda.complex128).random_()
