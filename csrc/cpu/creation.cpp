@@ -114,7 +114,7 @@ Tensor empty_strided(IntList size, IntList stride, MaybeType dtype, MaybeDevice 
     return unspecified(taeda::empty_strided(size, stride, dtype.value_or(default_dtype()), device.value_or(Device{})));
 }
 Tensor new_empty_strided(const Tensor& input, IntList size, IntList stride, MaybeType dtype, MaybeDevice device) {
-    return empty_strided(size, stride, dtype.value_or(input.dtype()), device.value_or(input.device()));
+    return cpu::empty_strided(size, stride, MaybeType(dtype.value_or(input.dtype())), MaybeDevice(device.value_or(input.device())));
 }
 
 Tensor scalar_tensor(const Scalar& s, MaybeType dtype, MaybeDevice device) {

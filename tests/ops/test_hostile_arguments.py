@@ -114,6 +114,7 @@ def test_a_mask_without_data_chooses_nothing():
         lambda: taeda.empty_like(taeda.zeros(70_000), dtype=taeda.bool),
         lambda: taeda.zeros(2, dtype=taeda.bool).new_empty(70_000),
         lambda: taeda.zeros(2, dtype=taeda.bool).resize_(70_000),
+        lambda: taeda.zeros(2, dtype=taeda.bool).new_empty_strided((3, 5), (1, 3)),
     ],
 )
 def test_bools_are_0_or_1_whatever_the_memory_held(make):
