@@ -1,8 +1,6 @@
 // Views as operations: each is a thin call of taeda::views, with the argument checks that only the public form needs.
 #include "cpu/view.h"
 
-#include <cstring>
-
 #include "cpu/copy.h"
 #include "tensor/views.h"
 
@@ -273,10 +271,7 @@ Tensor resize_(const Tensor& input, IntList size, std::optional<MemoryFormat> me
     TAEDA_CHECK(!memory_format || *memory_format == MemoryFormat::Contiguous || *memory_format == MemoryFormat::Preserve ||
                     size.size() == (*memory_format == MemoryFormat::ChannelsLast ? 4u : 5u),
                 "required rank ", memory_format == MemoryFormat::ChannelsLast ? 4 : 5, " tensor to use channels_last format");
-    const size_t n_before = input.storage()->n_bytes();
     resize_tensor(input, size);
-    if (input.dtype() == DType::Bool && input.storage()->data() && input.storage()->n_bytes() > n_before)  // a bool is 0 or 1
-        std::memset(static_cast<char*>(input.storage()->data()) + n_before, 0, input.storage()->n_bytes() - n_before);
     if (memory_format == MemoryFormat::ChannelsLast || memory_format == MemoryFormat::ChannelsLast3d)
         set_geometry(*input.impl(), size, channels_last_strides(size), input.offset());
     return input;

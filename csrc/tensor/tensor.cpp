@@ -1,5 +1,6 @@
 #include "tensor/tensor.h"
 
+#include <cstring>
 #include <new>
 #include <numeric>
 
@@ -169,7 +170,11 @@ void resize_tensor(const Tensor& t, IntList sizes) {
     const int64_t numel = product(sizes);
     TAEDA_CHECK(numel < (int64_t{1} << 59), "Storage size calculation overflowed with sizes=", shape_text(sizes));
     size_t needed = static_cast<size_t>(numel + t.offset()) * t.item_size();
-    if (needed > t.storage()->n_bytes()) t.storage()->resize(needed);
+    if (const size_t before = t.storage()->n_bytes(); needed > before) {
+        t.storage()->resize(needed);
+        if (t.dtype() == DType::Bool && t.storage()->data())  // the new memory holds any bytes, but a bool is 0 or 1
+            std::memset(static_cast<char*>(t.storage()->data()) + before, 0, needed - before);
+    }
     set_geometry(*t.impl(), sizes, contiguous_strides(sizes), t.offset());
 }
 

@@ -123,6 +123,13 @@ def test_bools_are_0_or_1_whatever_the_memory_held(make):
     assert make().view(taeda.uint8).max() <= 1
 
 
+def test_bools_of_a_refused_result_are_0_or_1():
+    out = taeda.zeros(0, 3, dtype=taeda.bool)
+    with pytest.raises(RuntimeError, match="out of bounds for bool"):
+        taeda.randint(-3, 5, (200, 350), out=out)
+    assert out.view(taeda.uint8).sum() == 0
+
+
 def test_ranges_without_end():
     with pytest.raises(RuntimeError, match="invalid size, possible overflow"):
         taeda.arange(-1, 2**63 - 1, dtype=taeda.int64)
