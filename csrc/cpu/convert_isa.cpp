@@ -29,11 +29,18 @@ inline uint16_t narrow_half(float x) {
     return static_cast<uint16_t>(result | sign);
 }
 
+// Halves are converted piece by piece, with work between the pieces: what comes next is fetched meanwhile.
+constexpr int64_t kAhead = 1024;
+
 void half_to_float(void* to, const void* from, int64_t n) {
     float* target = static_cast<float*>(to);
     const uint16_t* source = static_cast<const uint16_t*>(from);
     int64_t i = 0;
 #if defined(__F16C__)
+    for (; i + 32 <= n; i += 32) {
+        __builtin_prefetch(source + i + kAhead);
+        for (int64_t j = i; j < i + 32; j += 8) _mm256_storeu_ps(target + j, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + j))));
+    }
     for (; i + 8 <= n; i += 8) _mm256_storeu_ps(target + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i))));
 #endif
     for (; i < n; ++i) target[i] = widen_half(source[i]);
@@ -80,6 +87,7 @@ void bfloat16_to_float(void* to, const void* from, int64_t n) {
 #if defined(__AVX2__) && !defined(__AVX512F__)
     const __m256i zero = _mm256_setzero_si256();
     for (; i + 16 <= n; i += 16) {
+        if (i % 32 == 0) __builtin_prefetch(source + i + kAhead);
         const __m256i x = _mm256_permute4x64_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source + i)), 0xd8);
         _mm256_storeu_ps(target + i, _mm256_castsi256_ps(_mm256_unpacklo_epi16(zero, x)));
         _mm256_storeu_ps(target + i + 8, _mm256_castsi256_ps(_mm256_unpackhi_epi16(zero, x)));

@@ -56,12 +56,26 @@ constexpr vector_t<lane_index_t<T>> places(F f) {
     return places_of<T>(f, std::make_integer_sequence<int, kLanesOf<T>>());
 }
 
+// What the lanes together come to. A rule whose lanes are too narrow for that has a `Whole` of its own, in which they are added.
+template <class R>
+struct WholeOf {
+    using t = typename R::Lane;
+};
+template <class R>
+    requires requires { typename R::Whole; }
+struct WholeOf<R> {
+    using t = typename R::Whole;
+};
+template <class R>
+using whole_t = typename WholeOf<R>::t;
+
 template <class R>
 struct Lanes {
     using E = typename R::Element;
     using Lane = typename R::Lane;
     using X = std::conditional_t<sizeof(E) < sizeof(Lane), Lane, E>;  // what an element becomes before its step
     using V = vector_t<Lane>;
+    using Whole = whole_t<R>;
     static constexpr int kWidth = kLanesOf<Lane>;
     static constexpr int64_t kBlock = 2048;  // elements that are folded into the lanes of four vectors at most
 
@@ -109,12 +123,19 @@ struct Lanes {
 
     // All lanes joined, in the order of `halve`.
     template <int kRun = kWidth>
-    static Lane whole(V a) {
-        if constexpr (kRun == 1) return a[0];
-        else return whole<kRun / 2>(halve<kRun>(a, a));
+    static Whole whole(V a) {
+        if constexpr (!std::is_same_v<Whole, Lane>) {
+            Whole sum = 0;
+            for (int j = 0; j < kWidth; ++j) sum += a[j];
+            return sum;
+        } else if constexpr (kRun == 1) {
+            return a[0];
+        } else {
+            return whole<kRun / 2>(halve<kRun>(a, a));
+        }
     }
 
-    static Lane fold(const E* x, int64_t n, Lane parameter, int64_t ahead = 0) {
+    static Whole fold(const E* x, int64_t n, Lane parameter, int64_t ahead = 0) {
         if (n >= kWidth) return whole(part(x, n, parameter, ahead));
         Lane a = R::start();
         for (int64_t i = 0; i < n; ++i) a = R::step(a, X(x[i]), parameter);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "cpu/blocks.h"
+#include "cpu/convert.h"
 #include "cpu/copy.h"
 #include "cpu/pointwise_detail.h"
 #include "cpu/stream.h"
@@ -42,9 +43,7 @@ void repeat_number(void* block, Scalar number, ComputeType compute, DType common
     visit_dtype(storage_of(compute), [&]<class C>(Tag<C>) { repeat(block, number.to<C>(), n); });
 }
 
-bool is_native(const Pointwise& op, DType t) { return storage_of(compute_type_of(op, t)) == t; }
-
-// ---- the short path: every tensor contiguous, of one shape and of a dtype that loops read as it is
+// ---- the short path: every tensor contiguous, of one shape and of a dtype that loops read as it is, or half precision
 
 struct Short {
     const Tensor* lead = nullptr;  // a tensor of the full shape
@@ -69,8 +68,10 @@ const Tensor* find_lead(const Pointwise& op, std::span<const Operand> operands) 
 
 bool fits_short(const Pointwise& op, std::span<const Operand> operands, Short& s) {
     s.lead = find_lead(op, operands);
-    if (!s.lead || !s.lead->is_contiguous() || s.lead->is_meta() || !is_native(op, s.lead->dtype())) return false;
+    if (!s.lead || !s.lead->is_contiguous() || s.lead->is_meta()) return false;
     s.common = s.lead->dtype();
+    s.compute = compute_type_of(op, s.common);
+    if (storage_of(s.compute) != s.common && !is_reduced_float(s.common)) return false;
     if (is_integral(s.common) && apply_rule(op, s.common) != s.common) return false;
     for (size_t k = 0; k < operands.size(); ++k) {
         const Operand& operand = operands[k];
@@ -86,7 +87,6 @@ bool fits_short(const Pointwise& op, std::span<const Operand> operands, Short& s
         if (t.numel() != 1 || t.dim() > s.lead->dim()) return false;
         s.constants |= 1u << k;
     }
-    s.compute = compute_type_of(op, s.common);
     s.result = result_dtype(op, s.common);
     return op.loops[s.compute] != nullptr;
 }
@@ -106,6 +106,8 @@ struct FlatLoop {
     std::array<const char*, kMaxPointwiseInputs> in;
     std::array<int64_t, kMaxPointwiseInputs> item;  // 0: a constant block
     size_t n_inputs;
+    ConvertBlock widen = nullptr;   // of half precision: how an input that is not bool becomes float,
+    ConvertBlock narrow = nullptr;  // and the result half again, where it does
     int64_t step;   // elements for each call of the loop
     int64_t grain;  // elements that are worth a thread
 };
@@ -117,7 +119,27 @@ int64_t grain_of(const Pointwise& op, ComputeType compute) {
     return std::clamp(kParallelGrain * 12 / std::max<int64_t>(op.work * width, 1), kParallelGrain / 4, kParallelGrain);
 }
 
+// Half precision through float, in pieces so short that the next one is being loaded while this one is still computed with.
+void run_widened(const FlatLoop& flat, int64_t begin, int64_t end) {
+    constexpr int64_t kPiece = 256;
+    alignas(64) float staged[kMaxPointwiseInputs][kPiece], result[kPiece];
+    const void* in[kMaxPointwiseInputs];
+    for (int64_t first = begin; first < end; first += kPiece) {
+        const int64_t n = std::min(kPiece, end - first);
+        for (size_t k = 0; k < flat.n_inputs; ++k) {
+            in[k] = flat.in[k] + first * flat.item[k];
+            if (flat.item[k] != sizeof(Half)) continue;
+            flat.widen(staged[k], in[k], n);
+            in[k] = staged[k];
+        }
+        char* const out = flat.out + first * flat.out_item;
+        flat.loop(flat.narrow ? static_cast<void*>(result) : out, in, n, *flat.attributes);
+        if (flat.narrow) flat.narrow(out, result, n);
+    }
+}
+
 void run_flat(const FlatLoop& flat, int64_t begin, int64_t end) {
+    if (flat.widen) return run_widened(flat, begin, end);
     for (int64_t first = begin; first < end; first += flat.step) {
         const void* in[kMaxPointwiseInputs];
         for (size_t k = 0; k < flat.n_inputs; ++k) in[k] = flat.in[k] + first * flat.item[k];
@@ -141,7 +163,7 @@ void run_streamed(const FlatLoop& flat, int64_t begin, int64_t end) {
 }
 
 bool worth_streaming(const FlatLoop& flat, int64_t n) {
-    if (!kCanStream || n * flat.out_item < kStreamFrom) return false;
+    if (!kCanStream || flat.widen || n * flat.out_item < kStreamFrom) return false;
     for (size_t k = 0; k < flat.n_inputs; ++k)
         if (flat.in[k] == flat.out) return false;  // in place: the line has been read anyhow
     return true;
@@ -163,7 +185,7 @@ __attribute__((noinline)) void run_short_with_constants(const Pointwise& op, std
         if (!(s.constants >> k & 1u)) continue;
         const ComputeType seen = op.bool_inputs >> k & 1u ? kBool : s.compute;
         const Scalar number = operands[k].tensor ? item(*operands[k].tensor) : operands[k].number;
-        repeat_number(constants.block[k], number, seen, storage_of(seen), false, length);
+        repeat_number(constants.block[k], number, seen, seen == kBool ? DType::Bool : s.common, op.rule == TypeRule::ToBool, length);
         flat.in[k] = constants.block[k];
         flat.item[k] = 0;
     }
@@ -181,6 +203,10 @@ void run_short(const Pointwise& op, std::span<const Operand> operands, const Sho
     flat.n_inputs = operands.size();
     flat.step = n;
     flat.grain = grain_of(op, s.compute);
+    if (is_reduced_float(s.common)) {
+        flat.widen = converter(DType::Float32, s.common);
+        if (is_reduced_float(s.result)) flat.narrow = converter(s.result, DType::Float32);
+    }
     for (size_t k = 0; k < operands.size(); ++k) {
         if (s.constants >> k & 1u) continue;
         flat.in[k] = operands[k].tensor->data<char>();

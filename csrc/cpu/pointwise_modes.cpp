@@ -23,7 +23,7 @@ Tensor divide_with_mode(const Tensor& input, Operand other, const std::optional<
     const Operand operands[] = {tensor_operand(input), other};
     const DType common = promoted_dtype(operands);
     const bool by_many = other.tensor && other.tensor->numel() != 1;
-    if (row == row::_div_trunc && by_many && (common == DType::Float16 || common == DType::BFloat16)) {
+    if (row == row::_div_trunc && by_many && is_reduced_float(common)) {
         // A quotient of two tensors is a half before it loses its fraction, as in PyTorch: 4.999 is 5 there.
         const Tensor quotient = run_two(row::div, operands[0], operands[1]);
         const Operand rounded[] = {tensor_operand(quotient)};

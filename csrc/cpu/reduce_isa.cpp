@@ -205,7 +205,9 @@ using AllRule = FlagRule<C, false>;
 template <class C, bool kNumbers>
 struct CountRule {
     using Element = C;
-    using Lane = std::conditional_t<sizeof(C) == 8, int64_t, int32_t>;
+    // Of bytes a lane counts 67 at most: what is its share of a block, or the rows of a tile.
+    using Lane = std::conditional_t<sizeof(C) == 1, int8_t, std::conditional_t<sizeof(C) == 8, int64_t, int32_t>>;
+    using Whole = int64_t;
     using Acc = int64_t;
     using Out = int64_t;
     static Lane start() { return 0; }
@@ -329,7 +331,7 @@ struct Simple {
         if (n > Fold::kBlock) {
             for (int64_t j = 0; j < rows; ++j) row(acc, cap, slot + j, x + j * row_step, n, 0, p);
         } else {
-            Fold::fold_rows(x, row_step, rows, n, Lane(p), [a](int64_t j, Lane value) { a[j] = R::merge(a[j], Acc(value)); });
+            Fold::fold_rows(x, row_step, rows, n, Lane(p), [a](int64_t j, auto value) { a[j] = R::merge(a[j], Acc(value)); });
         }
     }
     static void columns(void* acc, int64_t, const void* x, int64_t row_step, int64_t rows, int64_t cols, int64_t, double p) {

@@ -2,13 +2,11 @@
 
 #include <cstring>
 
+#include "cpu/by_width.h"
+
 namespace taeda::cpu::TAEDA_ISA {
 
 namespace {
-
-struct Bytes16 {
-    uint64_t low, high;
-};
 
 template <class T>
 inline T load(const char* at) {
