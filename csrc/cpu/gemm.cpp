@@ -130,6 +130,29 @@ void run_tiles_parallel(const Gemm<T>& job) {
     });
 }
 
+// A few long dot products: pieces of them are what the threads share. The sums of the pieces are added in their order; store(sums)
+// gets the n_few x n_many of them.
+constexpr int64_t kFewDots = 16, kDotPiece = 32768;
+
+template <class T, class F>
+void run_long_dots(const GemmKernels<T>& kernels, int64_t n_few, int64_t n_many, int64_t k, const T* rows, int64_t ld, const T* many, int64_t step,
+                   bool parallel, F&& store) {
+    const int64_t pieces = (k + kDotPiece - 1) / kDotPiece, n = n_few * n_many;
+    Scratch<T> sums(pieces * n);
+    auto run = [&](int64_t first, int64_t last) {
+        for (int64_t piece = first; piece < last; ++piece) {
+            const int64_t p = piece * kDotPiece;
+            kernels.run_dots(n_few, n_many, std::min(kDotPiece, k - p), rows + p, ld, many + p, step, sums.data() + piece * n, n_many, 1, nullptr, 0, 0,
+                             T(1), T(1));
+        }
+    };
+    if (parallel) parallel_for(0, pieces, 1, run);
+    else run(0, pieces);
+    for (int64_t piece = 1; piece < pieces; ++piece)
+        for (int64_t i = 0; i < n; ++i) sums.data()[i] += sums.data()[piece * n + i];
+    store(sums.data());
+}
+
 // At most four rows (or columns: `transposed`) against a long operand that is contiguous along k: no packing at all.
 template <class T>
 void run_few(const Gemm<T>& job, bool transposed, bool parallel) {
@@ -152,6 +175,16 @@ void run_few(const Gemm<T>& job, bool transposed, bool parallel) {
         gemm_kernels<T>().run_dots(n_few, last - first, k, rows, ld, static_cast<const T*>(many.data) + first * many.row_stride, many.row_stride,
                                    u.c + first * c_col, c_row, c_col, u.add ? u.add + first * add_col : nullptr, add_row, add_col, u.alpha, u.beta);
     };
+    if (n_few * n_many <= kFewDots && k >= 2 * kDotPiece) {
+        run_long_dots(gemm_kernels<T>(), n_few, n_many, k, rows, ld, static_cast<const T*>(many.data), many.row_stride, parallel, [&](const T* sums) {
+            for (int64_t i = 0; i < n_few; ++i)
+                for (int64_t j = 0; j < n_many; ++j) {
+                    const T add = u.add ? static_cast<T>(u.beta * u.add[i * add_row + j * add_col]) : T(0);
+                    u.c[i * c_row + j * c_col] = static_cast<T>(u.alpha * sums[i * n_many + j] + add);
+                }
+        });
+        return;
+    }
     // Pairs of rows are summed together: pieces start at even rows.
     if (parallel) parallel_for(0, (n_many + 7) / 8, 1, [&](int64_t first, int64_t last) { run(first * 8, std::min(last * 8, n_many)); });
     else run(0, n_many);

@@ -53,14 +53,18 @@ struct Matrices {
 
 inline constexpr int64_t kLapackCallers = 64;  // OpenBLAS has room for as many threads at once; more would end the process
 
+// From how many operations on the library's threads pay: where nearly all are products of blocks; where some are products of a
+// matrix and a vector, which wait for the memory (eigenvalues); where most of what is not waiting is short (Householder's vectors).
+inline constexpr double kThreadsForBlocks = 5e7, kThreadsForVectors = 5e8, kThreadsForReflections = 2e9;
+
 // Calls f(first, last) for pieces of a batch, in taeda's threads; a single large matrix gets the library's.
 // `flops` is about what one matrix takes.
 template <class F>
-void for_matrices(int64_t count, double flops, F&& f) {
+void for_matrices(int64_t count, double flops, double threads_from, F&& f) {
     if (count == 0) return;
     ReleaseHostLock unlock(static_cast<double>(count) * flops > 2e5);
     if (count == 1) {
-        LapackThreads threads(flops > 2e6 && !in_parallel_region() ? num_threads() : 1);
+        LapackThreads threads(flops > threads_from && !in_parallel_region() ? num_threads() : 1);
         return f(int64_t{0}, int64_t{1});
     }
     LapackThreads threads(1);

@@ -54,7 +54,7 @@ std::tuple<Tensor, Tensor> cholesky_ex(const Tensor& a, bool upper, bool check_e
         const auto& routines = lapack<T>();
         Matrices<T> matrices(out);
         int* codes = infos.data<int>();
-        for_matrices(infos.numel(), cubed(n) / 3, [&](int64_t first, int64_t end) {
+        for_matrices(infos.numel(), cubed(n) / 3, kThreadsForBlocks, [&](int64_t first, int64_t end) {
             for (int64_t i = first; i < end; ++i) {
                 routines.potrf(upper ? "U" : "L", &n, matrices[i], &ld, codes + i, 1);
                 keep_triangle(matrices[i], n, upper);
@@ -131,7 +131,7 @@ Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left,
         const char *triangle_text = upper != triangle.is_transposed ? "U" : "L", *unit_text = unitriangular ? "U" : "N";
         const bool is_vector = (left ? n : m) == 1;  // has a routine of its own, which does not copy the triangle first
         const int step = 1;
-        for_matrices(product(batch), static_cast<double>(out.numel()) / static_cast<double>(product(batch)) * lda, [&](int64_t first, int64_t end) {
+        for_matrices(product(batch), static_cast<double>(out.numel()) / static_cast<double>(product(batch)) * lda, kThreadsForBlocks, [&](int64_t first, int64_t end) {
             for (int64_t i = first; i < end; ++i) {
                 const T* a_i = factors + i * triangle.step;
                 if (is_vector)
@@ -192,7 +192,7 @@ Tensor cholesky_solve(const Tensor& b, const Tensor& factor, bool upper) {
         Matrices<T> matrices(factors), sides(out);
         const int step = 1;
         const char* triangle = upper ? "U" : "L";
-        for_matrices(product(batch), 2.0 * n * n * nrhs, [&](int64_t first, int64_t end) {
+        for_matrices(product(batch), 2.0 * n * n * nrhs, kThreadsForBlocks, [&](int64_t first, int64_t end) {
             int info = 0;
             for (int64_t i = first; i < end; ++i) {
                 if (nrhs > 1) {
@@ -252,7 +252,7 @@ Tensor cholesky_inverse(const Tensor& factor, bool upper) {
             return;
         }
         const auto& routines = lapack<T>();
-        for_matrices(infos.numel(), cubed(n), [&](int64_t first, int64_t end) {
+        for_matrices(infos.numel(), cubed(n), kThreadsForBlocks, [&](int64_t first, int64_t end) {
             for (int64_t i = first; i < end; ++i) {
                 routines.potri(upper ? "U" : "L", &n, matrices[i], &ld, codes + i, 1);
                 mirror(matrices[i], n, upper);
@@ -281,7 +281,7 @@ std::tuple<Tensor, Tensor, Tensor> ldl_factor_ex(const Tensor& a, bool hermitian
         int ignored = 0, *rows = pivots.data<int>(), *codes = infos.data<int>();
         Matrices<T> matrices(out);
         const int lwork = asked_work<T>([&](T* answer) { routine("L", &n, matrices[0], &ld, rows, answer, &ask, &ignored, 1); });
-        for_matrices(infos.numel(), cubed(n) / 3, [&](int64_t first, int64_t end) {
+        for_matrices(infos.numel(), cubed(n) / 3, kThreadsForBlocks, [&](int64_t first, int64_t end) {
             Scratch<T> work(lwork);
             for (int64_t i = first; i < end; ++i) {
                 routine("L", &n, matrices[i], &ld, rows + i * n, work.data(), &lwork, codes + i, 1);
@@ -326,7 +326,7 @@ Tensor ldl_solve(const Tensor& ld, const Tensor& pivots, const Tensor& b, bool h
     visit_lapack(b.dtype(), "ldl_solve_cpu", [&]<class T>(Tag<T>) {
         const auto routine = hermitian ? lapack<T>().hetrs : lapack<T>().sytrs;
         Matrices<T> matrices(factors), sides(out);
-        for_matrices(product(batch), static_cast<double>(n) * n * nrhs, [&](int64_t first, int64_t end) {
+        for_matrices(product(batch), static_cast<double>(n) * n * nrhs, kThreadsForBlocks, [&](int64_t first, int64_t end) {
             int info = 0;
             for (int64_t i = first; i < end; ++i) routine("L", &n, &nrhs, matrices[i], &lda, rows.data<int>() + i * n, sides[i], &lda, &info, 1);
         });

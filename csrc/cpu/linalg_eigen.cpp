@@ -74,7 +74,7 @@ void symmetric_eigen(const Tensor& a, const Tensor& values, const Tensor& infos,
         const int lwork =
             asked_work<T>([&](T* answer) { syevd<T>(job, uplo, n, matrices[0], ld, first_value, answer, -1, ask_real, -1, &ask_int, -1, &ignored); });
         const int lrwork = std::max(1, static_cast<int>(ask_real[0])), liwork = std::max(1, ask_int);
-        for_matrices(infos.numel(), (vectors ? 9 : 2) * cubed(n), [&](int64_t begin, int64_t end) {
+        for_matrices(infos.numel(), (vectors ? 9 : 2) * cubed(n), kThreadsForVectors, [&](int64_t begin, int64_t end) {
             Scratch<T> work(lwork);
             Scratch<R> rwork(lrwork);
             Scratch<int> iwork(liwork);
@@ -200,7 +200,7 @@ void General::run() const {
     T unused{};
     R unused_real{};
     const int lwork = asked_work<T>([&](T* answer) { solve_one<T>(0, answer, -1, &unused_real, &unused, &unused); });
-    for_matrices(infos.numel(), 25 * cubed(n), [&](int64_t begin, int64_t end) {
+    for_matrices(infos.numel(), 25 * cubed(n), kThreadsForVectors, [&](int64_t begin, int64_t end) {
         Scratch<T> work(lwork), parts(n_parts), columns(n_columns);
         Scratch<R> rwork(2 * n);
         for (int64_t k = begin; k < end; ++k) infos.data<int>()[k] = solve_one<T>(k, work.data(), lwork, rwork.data(), parts.data(), columns.data());
@@ -301,7 +301,7 @@ void Singular::run() const {
         gesdd<T>(job, m, n, matrices[0], lda, values, u.defined() ? left[0] : &unused, ldu, vh.defined() ? right[0] : &unused, ldvt, answer, -1,
                  &unused_real, unused_int, &ignored);
     });
-    for_matrices(infos.numel(), 8.0 * m * n * low, [&](int64_t begin, int64_t end) {
+    for_matrices(infos.numel(), 8.0 * m * n * low, kThreadsForVectors, [&](int64_t begin, int64_t end) {
         Scratch<T> work(lwork);
         Scratch<R> rwork(std::max<int64_t>(1, n_real));
         Scratch<int> iwork(8 * low);

@@ -45,7 +45,7 @@ Factors factorize(const Tensor& a) {
         const auto& routines = lapack<T>();
         Matrices<T> matrices(f.lu);
         int *pivots = f.pivots.data<int>(), *infos = f.infos.data<int>();
-        for_matrices(product(batch), cubed(k), [&](int64_t first, int64_t end) {
+        for_matrices(product(batch), cubed(k), kThreadsForBlocks, [&](int64_t first, int64_t end) {
             for (int64_t i = first; i < end; ++i) routines.getrf(&m, &n, matrices[i], &lda, pivots + i * k, infos + i);
         });
     });
@@ -87,7 +87,7 @@ void solve_factorized(const Tensor& lu, const Tensor& pivots, const char* trans,
         const auto& routines = lapack<T>();
         Matrices<T> factors(lu), sides(b);
         const int* rows = pivots.data<int>();
-        for_matrices(product(batch_of(b)), static_cast<double>(n) * n * nrhs, [&](int64_t first, int64_t end) {
+        for_matrices(product(batch_of(b)), static_cast<double>(n) * n * nrhs, kThreadsForBlocks, [&](int64_t first, int64_t end) {
             int info = 0;
             for (int64_t i = first; i < end; ++i) {
                 if (nrhs == 1) solve_for_vector(trans, n, factors[i], rows + i * n, sides[i]);
@@ -315,7 +315,7 @@ void invert(const Factors& f) {
     int ignored = 0;
     Matrices<T> matrices(f.lu);
     const int lwork = asked_work<T>([&](T* answer) { routines.getri(&n, matrices[0], &ld, pivots, answer, &ask, &ignored); });
-    for_matrices(f.infos.numel(), 2 * cubed(n), [&](int64_t first, int64_t end) {
+    for_matrices(f.infos.numel(), 2 * cubed(n), kThreadsForBlocks, [&](int64_t first, int64_t end) {
         Scratch<T> work(lwork);
         int info = 0;
         for (int64_t i = first; i < end; ++i) {

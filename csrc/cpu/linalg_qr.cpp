@@ -18,7 +18,7 @@ void reflect(const Tensor& a, const Tensor& tau) {
         T* scales = tau.data<T>();
         int ignored = 0;
         const int lwork = asked_work<T>([&](T* answer) { routines.geqrf(&m, &n, matrices[0], &ld, scales, answer, &ask, &ignored); });
-        for_matrices(product(batch_of(a)), 2.0 * m * n * k, [&](int64_t first, int64_t end) {
+        for_matrices(product(batch_of(a)), 2.0 * m * n * k, kThreadsForReflections, [&](int64_t first, int64_t end) {
             Scratch<T> work(lwork);
             int info = 0;
             for (int64_t i = first; i < end; ++i) routines.geqrf(&m, &n, matrices[i], &ld, scales + i * k, work.data(), &lwork, &info);
@@ -36,7 +36,7 @@ void multiply_out(const Tensor& a, const Tensor& tau) {
         const T* scales = tau.data<T>();
         int ignored = 0;
         const int lwork = asked_work<T>([&](T* answer) { routines.orgqr(&m, &n, &k, matrices[0], &ld, scales, answer, &ask, &ignored); });
-        for_matrices(product(batch_of(a)), 2.0 * m * n * std::max(k, 1), [&](int64_t first, int64_t end) {
+        for_matrices(product(batch_of(a)), 2.0 * m * n * std::max(k, 1), kThreadsForReflections, [&](int64_t first, int64_t end) {
             Scratch<T> work(lwork);
             int info = 0;
             for (int64_t i = first; i < end; ++i) routines.orgqr(&m, &n, &k, matrices[i], &ld, scales + i * k, work.data(), &lwork, &info);
@@ -156,7 +156,7 @@ Tensor _ormqr(const Tensor& a, const Tensor& tau, const Tensor& other, bool left
         int ignored = 0;
         const int lwork = asked_work<T>(
             [&](T* answer) { routines.ormqr(side, trans, &m, &n, &k, matrices[0], &lda, factors, targets[0], &ldc, answer, &ask, &ignored, 1, 1); });
-        for_matrices(product(batch), 4.0 * m * n * k, [&](int64_t first, int64_t end) {
+        for_matrices(product(batch), 4.0 * m * n * k, kThreadsForReflections, [&](int64_t first, int64_t end) {
             Scratch<T> work(lwork);
             int info = 0;
             for (int64_t i = first; i < end; ++i)
@@ -272,7 +272,7 @@ void LeastSquares::run() const {
     Scratch<R> reals(n_real);
     int ignored = 0;
     const int lwork = asked_work<T>([&](T* answer) { solve_one<T>(0, answer, -1, reals.data(), ints.data(), pivots.data(), &ignored); });
-    for_matrices(infos.numel(), 4.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(low), [&](int64_t first, int64_t end) {
+    for_matrices(infos.numel(), 4.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(low), kThreadsForReflections, [&](int64_t first, int64_t end) {
         Scratch<T> work(lwork);
         Scratch<R> rwork(n_real);
         Scratch<int> iwork(n_int), rows(std::max<int64_t>(n, 1));

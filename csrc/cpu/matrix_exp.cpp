@@ -149,7 +149,7 @@ Tensor matrix_exp(const Tensor& input) {
         copy_into(out, input);
         lapack<T>();
         Matrices<T> matrices(out);
-        for_matrices(product(batch_of(input)), 20 * cubed(n), [&](int64_t begin, int64_t end) {
+        for_matrices(product(batch_of(input)), 20 * cubed(n), kThreadsForBlocks, [&](int64_t begin, int64_t end) {
             Exponential<T> exponential(n);
             for (int64_t k = begin; k < end; ++k) exponential.run(matrices[k]);
         });

@@ -26,20 +26,32 @@ struct Products {
             for (int i = 0; i < R; ++i) made[i] += a[i * row + p * col] * b[p * step];
         for (int i = 0; i < R; ++i) sums[i] = made[i];
     }
-    // Rows that lie as they are read, in whole vectors.
+    // Rows that lie as they are read, a vector at a time.
     static void whole_rows(const T* a, int64_t row, const T* b, int m, int k, T* sums) {
         typedef T Unaligned __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
+        constexpr int kStep = 2 * kLanes<T>;
         for (int i = 0; i < m; ++i, a += row) {
-            V parts = {};
-            for (int p = 0; p < k; p += kLanes<T>) parts += *reinterpret_cast<const Unaligned*>(a + p) * *reinterpret_cast<const Unaligned*>(b + p);
+            const auto part = [a, b](int p) -> V { return *reinterpret_cast<const Unaligned*>(a + p) * *reinterpret_cast<const Unaligned*>(b + p); };
+            V parts = {}, others = {};
+            int p = 0;
+            for (; p + kStep <= k; p += kStep) {
+                parts += part(p);
+                others += part(p + kLanes<T>);
+            }
+            if (p + kLanes<T> <= k) {
+                parts += part(p);
+                p += kLanes<T>;
+            }
+            parts += others;
             T sum = 0;
             for (int l = 0; l < kLanes<T>; ++l) sum += parts[l];
+            for (; p < k; ++p) sum += a[p] * b[p];
             sums[i] = sum;
         }
     }
     static void multiply_vectors(LaneRange<T> range, const LaneProduct<T>& job) {
         T* sums = range.room;
-        const bool whole = job.a.col == 1 && job.b.row == 1 && job.k % kLanes<T> == 0;
+        const bool whole = job.a.col == 1 && job.b.row == 1 && job.k >= kLanes<T>;
         for (int64_t t = range.first; t < range.end; ++t) {
             const T *a = job.a.data + t * job.a.step, *b = job.b.data + t * job.b.step;
             int i = 0;
