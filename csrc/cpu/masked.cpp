@@ -36,15 +36,25 @@ std::vector<int64_t> chunk_starts(const T* values, int64_t n) {
     return starts;
 }
 
-// Calls f(k, i) for the k-th non-zero element, which has the flat position i; chunk by chunk, in several threads.
+// Calls f(k, found, m) for the m non-zero elements from the k-th on, which have the flat positions found[0], found[1], ...; in several
+// threads. No branch has to be foretold.
 template <class T, class F>
 void for_each_set(const T* values, int64_t n, const std::vector<int64_t>& starts, F&& f) {
+    constexpr int64_t kPiece = 1024;
     parallel_for(0, static_cast<int64_t>(starts.size()) - 1, 1, [&](int64_t begin, int64_t end) {
+        int64_t found[kPiece];
         for (int64_t c = begin; c < end; ++c) {
+            const int64_t stop = std::min(n, (c + 1) * kChunk);
             int64_t k = starts[c];
-            if (starts[c + 1] == k) continue;
-            for (int64_t i = c * kChunk, stop = std::min(n, i + kChunk); i < stop; ++i)
-                if (is_set(values[i])) f(k++, i);
+            for (int64_t first = c * kChunk; first < stop && k < starts[c + 1]; first += kPiece) {
+                int64_t m = 0;
+                for (int64_t i = first, last = std::min(stop, first + kPiece); i < last; ++i) {
+                    found[m] = i;
+                    m += is_set(values[i]);
+                }
+                f(k, found, m);
+                k += m;
+            }
         }
     });
 }
@@ -56,7 +66,14 @@ void lay_under(T* to, const bool* set, int64_t n, const T* from, const std::vect
         for (int64_t c = begin; c < end; ++c) {
             if (starts[c + 1] == starts[c]) continue;
             const T *next = from + starts[c], *last = from + starts.back() - 1;
-            for (int64_t i = c * kChunk, stop = std::min(n, i + kChunk); i < stop; ++i) {
+            int64_t i = c * kChunk;
+            const int64_t stop = std::min(n, i + kChunk), sure = std::min(stop, i + (last - next) + 1);
+            for (; i < sure; ++i) {
+                const T taken = *next;
+                to[i] = set[i] ? taken : to[i];
+                next += set[i];
+            }
+            for (; i < stop; ++i) {
                 const T taken = *std::min(next, last);
                 to[i] = set[i] ? taken : to[i];
                 next += set[i];
@@ -65,10 +82,23 @@ void lay_under(T* to, const bool* set, int64_t n, const T* from, const std::vect
     });
 }
 
-void write_position(int64_t* row, int64_t flat, IntList sizes) {
-    for (size_t d = sizes.size(); d-- > 0;) {
-        row[d] = flat % sizes[d];
-        flat /= sizes[d];
+// Flat positions, which go up, as places along each dimension. Only where a line along the last one begins are there divisions.
+void write_positions(int64_t* row, const int64_t* found, int64_t m, IntList sizes) {
+    const auto ndim = static_cast<int64_t>(sizes.size());
+    SmallVector<int64_t, 5> line(sizes.size(), 0);
+    int64_t first = 0, end = 0;
+    for (int64_t j = 0; j < m; ++j, row += ndim) {
+        if (found[j] >= end) {
+            int64_t rest = found[j] / sizes[ndim - 1];
+            first = rest * sizes[ndim - 1];
+            end = first + sizes[ndim - 1];
+            for (int64_t d = ndim - 2; d >= 0; --d) {
+                line[d] = rest % sizes[d];
+                rest /= sizes[d];
+            }
+        }
+        for (int64_t d = 0; d + 1 < ndim; ++d) row[d] = line[d];
+        row[ndim - 1] = found[j] - first;
     }
 }
 
@@ -107,8 +137,10 @@ Tensor nonzero(const Tensor& input) {
         std::vector<int64_t> starts = chunk_starts(values, n);
         Tensor out = taeda::empty(Shape{starts.back(), ndim}, DType::Int64);
         int64_t* rows = out.data<int64_t>();
-        if (ndim == 1) for_each_set(values, n, starts, [&](int64_t k, int64_t i) { rows[k] = i; });
-        else for_each_set(values, n, starts, [&](int64_t k, int64_t i) { write_position(rows + k * ndim, i, input.sizes()); });
+        for_each_set(values, n, starts, [&](int64_t k, const int64_t* found, int64_t m) {
+            if (ndim == 1) std::copy_n(found, m, rows + k);
+            else if (ndim > 1) write_positions(rows + k * ndim, found, m, input.sizes());
+        });
         return out;
     });
 }
@@ -135,19 +167,13 @@ Tensor masked_select(const Tensor& input, const Tensor& mask) {
     std::vector<int64_t> starts = chunk_starts(set, n);
     Tensor out = result(Shape{starts.back()}, input.dtype(), input.device());
     Tensor dense = out.is_contiguous() ? out : taeda::empty(out.sizes(), out.dtype());
-    const size_t width = input.item_size();
-    const char* from = static_cast<const char*>(values.data());
-    char* to = static_cast<char*>(dense.data());
-    auto run = [&]<size_t kWidth>(std::integral_constant<size_t, kWidth>) {
-        for_each_set(set, n, starts, [&](int64_t k, int64_t i) { std::memcpy(to + k * kWidth, from + i * kWidth, kWidth); });
-    };
-    switch (width) {
-        case 1: run(std::integral_constant<size_t, 1>{}); break;
-        case 2: run(std::integral_constant<size_t, 2>{}); break;
-        case 4: run(std::integral_constant<size_t, 4>{}); break;
-        case 8: run(std::integral_constant<size_t, 8>{}); break;
-        default: run(std::integral_constant<size_t, 16>{}); break;
-    }
+    visit_width(input.item_size(), [&]<class T>(Tag<T>) {
+        const T* from = static_cast<const T*>(values.data());
+        T* to = static_cast<T*>(dense.data());
+        for_each_set(set, n, starts, [&](int64_t k, const int64_t* found, int64_t m) {
+            for (int64_t j = 0; j < m; ++j) to[k + j] = from[found[j]];
+        });
+    });
     if (!dense.is_same(out)) copy_into(out, dense);
     return out;
 }
@@ -158,10 +184,13 @@ Tensor _masked_select_backward(const Tensor& input, IntList sizes, const Tensor&
     if (out.is_meta()) return out;
     Tensor flags = contiguous(expand_to(to_dtype(mask, DType::Bool), shape));
     std::vector<int64_t> starts = chunk_starts(flags.data<bool>(), flags.numel());
-    const size_t width = input.item_size();
-    const char* from = static_cast<const char*>(values.data());
-    char* to = static_cast<char*>(out.data());
-    for_each_set(flags.data<bool>(), flags.numel(), starts, [&](int64_t k, int64_t i) { std::memcpy(to + i * width, from + k * width, width); });
+    visit_width(input.item_size(), [&]<class T>(Tag<T>) {
+        const T* from = static_cast<const T*>(values.data());
+        T* to = static_cast<T*>(out.data());
+        for_each_set(flags.data<bool>(), flags.numel(), starts, [&](int64_t k, const int64_t* found, int64_t m) {
+            for (int64_t j = 0; j < m; ++j) to[found[j]] = from[k + j];
+        });
+    });
     return out;
 }
 

@@ -1,10 +1,12 @@
 // Finding and counting: searchsorted, unique, isin, bincount, histc.
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "base/parallel.h"
 #include "cpu/copy.h"
 #include "cpu/order.h"
+#include "cpu/reduce.h"
 #include "tensor/views.h"
 
 namespace taeda::cpu {
@@ -288,6 +290,34 @@ Tensor _isin(const Tensor& elements, const Tensor& test_elements, bool invert) {
 
 // ---- counting
 
+namespace {
+
+// How often each of 0 ... length - 1 is among `at`. Two equal numbers that follow each other would wait for each other, so that
+// there are several tables where that is little compared with the numbers; and each thread has its own.
+void count(const int64_t* at, int64_t n, int64_t* counts, int64_t length) {
+    constexpr int kTables = 4;
+    if (n < 2 * kTables * length) {
+        for (int64_t i = 0; i < n; ++i) ++counts[at[i]];
+        return;
+    }
+    std::mutex adding;
+    parallel_for(0, n, std::max(int64_t{32768}, 2 * kTables * length), [&](int64_t begin, int64_t end) {
+        std::vector<int64_t> tables(static_cast<size_t>(kTables * length), 0);
+        int64_t *a = tables.data(), *b = a + length, *c = b + length, *d = c + length, i = begin;
+        for (; i + kTables <= end; i += kTables) {
+            ++a[at[i]];
+            ++b[at[i + 1]];
+            ++c[at[i + 2]];
+            ++d[at[i + 3]];
+        }
+        for (; i < end; ++i) ++a[at[i]];
+        const std::lock_guard lock(adding);
+        for (int64_t j = 0; j < length; ++j) counts[j] += (a[j] + b[j]) + (c[j] + d[j]);
+    });
+}
+
+}  // namespace
+
 Tensor bincount(const Tensor& input, const Tensor& weights, int64_t minlength) {
     TAEDA_CHECK(minlength >= 0, "minlength should be >= 0");
     TAEDA_CHECK_KIND(NotImplemented, is_integral(input.dtype(), false), "\"bincount_cpu\" not implemented for '", scalar_type_name(input.dtype()),
@@ -297,25 +327,21 @@ Tensor bincount(const Tensor& input, const Tensor& weights, int64_t minlength) {
                 "weights should be 1-d and have the same length as input");
     TAEDA_CHECK_KIND(NotImplemented, !input.is_meta(), "bincount: a meta tensor has no values, so that the result has no shape");
     Tensor places = contiguous(to_dtype(input, DType::Int64));
-    const int64_t* at = places.data<int64_t>();
-    int64_t least = 0, most = -1;
-    for (int64_t i = 0, n = places.numel(); i < n; ++i) {
-        least = std::min(least, at[i]);
-        most = std::max(most, at[i]);
-    }
-    TAEDA_CHECK(least >= 0, "bincount only supports 1-d non-negative integral inputs, got ", least);
-    const int64_t length = std::max(minlength, most + 1);
+    const int64_t *at = places.data<int64_t>(), n = places.numel();
+    Tensor least = full({}, Scalar(0), DType::Int64), most = full({}, Scalar(-1), DType::Int64);
+    if (n > 0) run_reduction(Reduction::Extremes, places, DType::Int64, 1, 0, least, most);
+    TAEDA_CHECK(*least.data<int64_t>() >= 0, "bincount only supports 1-d non-negative integral inputs, got ", *least.data<int64_t>());
+    const int64_t length = std::max(minlength, *most.data<int64_t>() + 1);
     if (!weights.defined()) {
         Tensor out = zeros(Shape{length}, DType::Int64);
-        int64_t* counts = out.data<int64_t>();
-        for (int64_t i = 0, n = places.numel(); i < n; ++i) ++counts[at[i]];
+        count(at, n, out.data<int64_t>(), length);
         return out;
     }
     const DType dtype = weights.dtype() == DType::Float32 ? DType::Float32 : DType::Float64;
     Tensor out = zeros(Shape{length}, dtype), shares = contiguous(to_dtype(weights, dtype));
     visit_dtype(dtype, [&]<class T>(Tag<T>) {
         if constexpr (std::is_floating_point_v<T>)
-            for (int64_t i = 0; i < places.numel(); ++i) out.data<T>()[at[i]] += shares.data<T>()[i];
+            for (int64_t i = 0; i < n; ++i) out.data<T>()[at[i]] += shares.data<T>()[i];
     });
     return out;
 }
