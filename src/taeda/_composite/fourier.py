@@ -16,6 +16,7 @@ __all__ = ["fftfreq", "fftshift", "ifftshift", "rfftfreq"]
 
 # The core's words for the factor: nothing, one over the root of the number of elements, one over that number.
 _NONE, _ROOT, _COUNT = 0, 1, 2
+_REAL, _COMPLEX = (taeda.float32, taeda.float64), (taeda.complex64, taeda.complex128)
 
 
 # ---- arguments
@@ -61,13 +62,12 @@ def _complex(input: Tensor) -> Tensor:
 
 
 def _one_dim(input: Tensor, dim: int) -> int:
-    if input.ndim == 0:
+    ndim = input.ndim
+    if ndim == 0:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-    if not -input.ndim <= dim < input.ndim:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got {dim})"
-        )
-    return dim % input.ndim
+    if not -ndim <= dim < ndim:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})")
+    return dim % ndim
 
 
 def _integers(values: Any) -> list[int] | None:
@@ -181,8 +181,12 @@ def _make_one(name: str) -> None:
         input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Tensor | None = None
     ) -> Tensor:
         _check(name, input)
-        if n is None and out is None and transform is _c2c and input.is_complex() and input.ndim:  # nothing to arrange
-            return _C._fft_c2c(input, (_one_dim(input, dim),), _factor(norm, forward), forward)
+        if n is None and out is None and transform is not _c2r:  # mostly there is nothing to arrange
+            dtype = input.dtype
+            if forward and dtype in _REAL:
+                return _C._fft_r2c(input, (_one_dim(input, dim),), _factor(norm, True), transform is _r2c)
+            if dtype in _COMPLEX and transform is _c2c:
+                return _C._fft_c2c(input, (_one_dim(input, dim),), _factor(norm, forward), forward)
         if n is not None and (not isinstance(n, int) or isinstance(n, bool)):
             raise TypeError(f"fft_{name}(): argument 'n' (position 2) must be int, not {type(n).__name__}")
         d = _one_dim(input, dim)
