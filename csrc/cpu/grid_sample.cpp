@@ -266,13 +266,14 @@ void over_channels(const Sizes& sizes, F&& f) {
 
 template <class T>
 void sample(const Sampler<T>& sampler, const Sizes& sizes, const T* x, const T* grid, T* out) {
-    over_channels(sizes, [&](int64_t b, int64_t first, int64_t last) {
+    const int64_t blocks = (sizes.points + kBlock - 1) / kBlock, grain = std::max<int64_t>(1, kPieceWork / 4 / (kBlock * std::max<int64_t>(1, sizes.channels)));
+    ReleaseHostLock unlocked(sizes.batch * sizes.channels * sizes.points > kPieceWork);
+    parallel_for(0, sizes.batch * blocks, grain, [&](int64_t first, int64_t last) {
         Taps<T> taps(sampler, false);
-        for (int64_t i = 0; i < sizes.points; i += kBlock) {
-            const int64_t n = std::min(kBlock, sizes.points - i);
+        for (int64_t t = first; t < last; ++t) {
+            const int64_t b = t / blocks, i = t % blocks * kBlock, n = std::min(kBlock, sizes.points - i);
             taps.fill(grid + (b * sizes.points + i) * sampler.n, n);
-            for (int64_t c = first; c < last; ++c) {
-                const int64_t plane = b * sizes.channels + c;
+            for (int64_t plane = b * sizes.channels; plane < (b + 1) * sizes.channels; ++plane) {
                 T* to = out + plane * sizes.points + i;
                 grid_kernels<T>().gather(x + plane * sampler.plane(), n, taps.n_taps(), taps.index(), taps.weight(), to);
                 if (taps.any_empty && taps.n_taps() > 1) grid_kernels<T>().clear(taps.is_empty, n, to);
