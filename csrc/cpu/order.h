@@ -89,6 +89,24 @@ inline bool may_be_below(const T* x, T bound, bool reversed) {
     }
 }
 
+// Calls take(key, i) for the elements from `first` on whose keys are below `limit`, which take may lower: of equal elements the first
+// stay. Where none of the next few is below bound(), the element that has the limit's key, they are not looked at one by one.
+template <class T, class Bound, class Take>
+void for_each_below(const T* line, int64_t stride, int64_t first, int64_t n, bool reversed, const sort_key_t<T>& limit, Bound&& bound, Take&& take) {
+    using Key = sort_key_t<T>;
+    for (int64_t i = first; i < n;) {
+        if (stride == 1 && n - i >= kScanned && !may_be_below(line + i, bound(), reversed)) {
+            i += kScanned;
+            continue;
+        }
+        for (const int64_t stop = std::min(n, i + kScanned); i < stop; ++i) {
+            Key key = sort_key(line[i * stride]);
+            if (reversed) key = static_cast<Key>(~key);
+            if (key < limit) take(key, i);
+        }
+    }
+}
+
 // The `k` least entries of a line in order, where k is so small that each is put in its place.
 template <class T>
 void few_least_entries(const T* line, int64_t stride, int64_t n, int64_t k, bool reversed, std::vector<entry_t<T>>& entries) {
@@ -97,21 +115,13 @@ void few_least_entries(const T* line, int64_t stride, int64_t n, int64_t k, bool
     std::sort(entries.begin(), entries.end());
     entry_t<T>* held = entries.data();
     Key limit = Entry<Key>::key(held[k - 1]);
-    for (int64_t i = k; i < n;) {
-        if (stride == 1 && n - i >= kScanned && !may_be_below(line + i, line[Entry<Key>::index(held[k - 1])], reversed)) {
-            i += kScanned;
-            continue;
-        }
-        for (const int64_t stop = std::min(n, i + kScanned); i < stop; ++i) {
-            Key key = sort_key(line[i * stride]);
-            if (reversed) key = static_cast<Key>(~key);
-            if (key >= limit) continue;  // of equal elements the first stay
-            int64_t place = k - 1;
-            for (; place > 0 && Entry<Key>::key(held[place - 1]) > key; --place) held[place] = held[place - 1];
-            held[place] = Entry<Key>::make(key, i);
-            limit = Entry<Key>::key(held[k - 1]);
-        }
-    }
+    const auto bound = [&] { return line[Entry<Key>::index(held[k - 1])]; };
+    for_each_below(line, stride, k, n, reversed, limit, bound, [&](Key key, int64_t i) {
+        int64_t place = k - 1;
+        for (; place > 0 && Entry<Key>::key(held[place - 1]) > key; --place) held[place] = held[place - 1];
+        held[place] = Entry<Key>::make(key, i);
+        limit = Entry<Key>::key(held[k - 1]);
+    });
 }
 
 // The `k` least entries of a line, in no order. Elements that cannot be among them are not even stored.
@@ -137,19 +147,10 @@ void least_entries(const T* line, int64_t stride, int64_t n, int64_t k, bool rev
         held = k;
     };
     shrink();
-    for (int64_t i = room; i < n;) {
-        if (stride == 1 && n - i >= kScanned && !may_be_below(line + i, bound, reversed)) {
-            i += kScanned;
-            continue;
-        }
-        for (const int64_t stop = std::min(n, i + kScanned); i < stop; ++i) {
-            Key key = sort_key(line[i * stride]);
-            if (reversed) key = static_cast<Key>(~key);
-            if (key >= limit) continue;  // of equal elements the first stay
-            entries[static_cast<size_t>(held++)] = Entry<Key>::make(key, i);
-            if (held == room) shrink();
-        }
-    }
+    for_each_below(line, stride, room, n, reversed, limit, [&] { return bound; }, [&](Key key, int64_t i) {
+        entries[static_cast<size_t>(held++)] = Entry<Key>::make(key, i);
+        if (held == room) shrink();
+    });
     shrink();
 }
 

@@ -81,6 +81,32 @@ TAEDA_VM double vm_abs(double x) { return __builtin_fabs(x); }
 TAEDA_VM float vm_copysign(float x, float y) { return __builtin_copysignf(x, y); }
 TAEDA_VM double vm_copysign(double x, double y) { return __builtin_copysign(x, y); }
 
+// pi / 2, and what that rounds off.
+template <class T>
+inline constexpr T kHalfPi = T(1.5707963267948966);
+template <class T>
+inline constexpr T kHalfPiLow = sizeof(T) == 4 ? T(-4.37113883e-8) : T(6.123233995736766e-17);
+
+// Arcsine and arccosine where rest(s, z) is asin(s) - s for s * s = z <= 1/4; beyond, from that of half the angle.
+template <class T, class Rest>
+TAEDA_VM T asin_by(T x, Rest rest) {
+    T a = vm_abs(x);
+    bool big = a > T(0.5);
+    T z = big ? T(0.5) * (T(1) - a) : a * a, s = big ? vm_sqrt(z) : a, r = rest(s, z);
+    T far = kHalfPi<T> - (T(2) * s + (T(2) * r - kHalfPiLow<T>));
+    return vm_copysign(big ? far : s + r, x);
+}
+template <class T, class Rest>
+TAEDA_VM T acos_by(T x, Rest rest) {
+    T a = vm_abs(x);
+    bool big = a > T(0.5);
+    T z = big ? T(0.5) * (T(1) - a) : a * a, s = big ? vm_sqrt(z) : a, r = rest(s, z);
+    T near = kHalfPi<T> - (vm_copysign(s, x) + (vm_copysign(r, x) - kHalfPiLow<T>));
+    T far = T(2) * (s + r), left = T(2) * kHalfPi<T> - (T(2) * s + (T(2) * r - T(2) * kHalfPiLow<T>));
+    T outer = x < T(0) ? left : far;
+    return big ? outer : near;
+}
+
 // `value`, or a NaN where `asked` is one. With masks: of a chain of choices (a clamp) gcc would make one for each path.
 template <class T>
 TAEDA_VM T nan_from(T asked, T value) {

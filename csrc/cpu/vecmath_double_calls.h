@@ -6,8 +6,6 @@
 
 namespace taeda::cpu::TAEDA_ISA {
 
-inline constexpr double kHalfPi = 1.5707963267948966, kHalfPiLow = 6.123233995736766e-17;
-
 // ---- tangent
 
 // |x| < kTrigBoundDouble
@@ -36,22 +34,8 @@ TAEDA_VM double asin_rest(double s, double z) {
                             1.7359771145957025e-2, 1.3884598196160424e-2, 1.2173280429903365e-2, 6.5108511934055667e-3, 1.9573905045614148e-2,
                             -1.62940613271775e-2, 3.1958950313764289e-2);
 }
-TAEDA_VM double asin_inline(double x) {
-    double a = vm_abs(x);
-    bool big = a > 0.5;
-    double z = big ? 0.5 * (1.0 - a) : a * a, s = big ? vm_sqrt(z) : a, rest = asin_rest(s, z);
-    double far = kHalfPi - (2.0 * s + (2.0 * rest - kHalfPiLow));
-    return vm_copysign(big ? far : s + rest, x);
-}
-TAEDA_VM double acos_inline(double x) {
-    double a = vm_abs(x);
-    bool big = a > 0.5;
-    double z = big ? 0.5 * (1.0 - a) : a * a, s = big ? vm_sqrt(z) : a, rest = asin_rest(s, z);
-    double near = kHalfPi - (vm_copysign(s, x) + (vm_copysign(rest, x) - kHalfPiLow));
-    double far = 2.0 * (s + rest), left = 2.0 * kHalfPi - (2.0 * s + (2.0 * rest - 2.0 * kHalfPiLow));
-    double outer = x < 0.0 ? left : far;
-    return big ? outer : near;
-}
+TAEDA_VM double asin_inline(double x) { return asin_by(x, asin_rest); }
+TAEDA_VM double acos_inline(double x) { return acos_by(x, asin_rest); }
 
 // atan(t) - t for |t| <= tan(pi / 8)
 TAEDA_VM double atan_rest(double t) {
@@ -66,9 +50,9 @@ TAEDA_VM double atan_inline(double x) {
     bool large = a > 2.4142135623730949, middle = a > 0.41421356237309503;
     double top = middle ? a - 1.0 : a, bottom = middle ? a + 1.0 : 1.0;
     double t = (large ? -1.0 : top) / (large ? a : bottom);
-    double base = middle ? 0.5 * kHalfPi : 0.0, base_low = middle ? 0.5 * kHalfPiLow : 0.0;
-    base = large ? kHalfPi : base;
-    base_low = large ? kHalfPiLow : base_low;
+    double base = middle ? 0.5 * kHalfPi<double> : 0.0, base_low = middle ? 0.5 * kHalfPiLow<double> : 0.0;
+    base = large ? kHalfPi<double> : base;
+    base_low = large ? kHalfPiLow<double> : base_low;
     return vm_copysign(base + (t + (atan_rest(t) + base_low)), x);
 }
 // The angle is base + t + rest, mirrored at pi / 4 and pi / 2 piece by piece.
@@ -83,14 +67,14 @@ TAEDA_VM double atan2_inline(double y, double x) {
     double top = middle ? small - large : small, bottom = middle ? small + large : large;
     double t = top / (bottom == 0.0 ? 1.0 : bottom);
     t = small == kInfinity ? 0.0 : t;
-    double rest = atan_rest(t), base = middle ? 0.5 * kHalfPi : 0.0, low = middle ? 0.5 * kHalfPiLow : 0.0;
+    double rest = atan_rest(t), base = middle ? 0.5 * kHalfPi<double> : 0.0, low = middle ? 0.5 * kHalfPiLow<double> : 0.0;
     low += rest;
-    base = steep ? kHalfPi - base : base;
-    low = steep ? kHalfPiLow - low : low;
+    base = steep ? kHalfPi<double> - base : base;
+    low = steep ? kHalfPiLow<double> - low : low;
     t = steep ? -t : t;
     bool left = vm_copysign(1.0, x) < 0.0;
-    double mirrored = 2.0 * kHalfPi - base, lost = (2.0 * kHalfPi - mirrored) - base;
-    low = left ? (2.0 * kHalfPiLow + lost) - low : low;
+    double mirrored = 2.0 * kHalfPi<double> - base, lost = (2.0 * kHalfPi<double> - mirrored) - base;
+    low = left ? (2.0 * kHalfPiLow<double> + lost) - low : low;
     t = left ? -t : t;
     double value = vm_copysign((left ? mirrored : base) + (t + low), y);
     return (x != x) | (y != y) ? kNan : value;

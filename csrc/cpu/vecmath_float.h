@@ -302,40 +302,22 @@ TAEDA_VM float vm_tan(float x) { return vm_tan_any(x); }
 TAEDA_VM float vm_fmod(float x, float y) { return fmod_any(x, y); }
 #endif
 
-inline constexpr float kHalfPiF = 1.57079637f, kHalfPiLowF = -4.37113883e-8f;
-
 // asin(s) - s for s * s = z <= 1/4
 TAEDA_VM float asin_rest(float s, float z) {
     return s * z * polynomial(z, 1.66667539e-1f, 7.495242e-2f, 4.54770626e-2f, 2.41477906e-2f, 4.22182489e-2f);
 }
 
-TAEDA_VM float vm_asin(float x) {
-    float a = vm_abs(x);
-    bool big = a > 0.5f;
-    float z = big ? 0.5f * (1.0f - a) : a * a, s = big ? vm_sqrt(z) : a, rest = asin_rest(s, z);
-    float far = kHalfPiF - (2.0f * s + (2.0f * rest - kHalfPiLowF));
-    return vm_copysign(big ? far : s + rest, x);
-}
-
-TAEDA_VM float vm_acos(float x) {
-    float a = vm_abs(x);
-    bool big = a > 0.5f;
-    float z = big ? 0.5f * (1.0f - a) : a * a, s = big ? vm_sqrt(z) : a, rest = asin_rest(s, z);
-    float near = kHalfPiF - (vm_copysign(s, x) + (vm_copysign(rest, x) - kHalfPiLowF));
-    float far = 2.0f * (s + rest);
-    float left = 2.0f * kHalfPiF - (2.0f * s + (2.0f * rest - 2.0f * kHalfPiLowF));
-    float outer = x < 0.0f ? left : far;
-    return big ? outer : near;
-}
+TAEDA_VM float vm_asin(float x) { return asin_by(x, asin_rest); }
+TAEDA_VM float vm_acos(float x) { return acos_by(x, asin_rest); }
 
 TAEDA_VM float vm_atan(float x) {
     float a = vm_abs(x);
     bool large = a > 2.41421356f, middle = a > 0.414213562f;
     float top = middle ? a - 1.0f : a, bottom = middle ? a + 1.0f : 1.0f;
     float t = (large ? -1.0f : top) / (large ? a : bottom), z = t * t;
-    float base = middle ? 0.5f * kHalfPiF : 0.0f, base_low = middle ? 0.5f * kHalfPiLowF : 0.0f;
-    base = large ? kHalfPiF : base;
-    base_low = large ? kHalfPiLowF : base_low;
+    float base = middle ? 0.5f * kHalfPi<float> : 0.0f, base_low = middle ? 0.5f * kHalfPiLow<float> : 0.0f;
+    base = large ? kHalfPi<float> : base;
+    base_low = large ? kHalfPiLow<float> : base_low;
     float rest = t * z * polynomial(z, -3.33329551e-1f, 1.99779188e-1f, -1.38797684e-1f, 8.06003289e-2f) + base_low;
     return vm_copysign(base + (t + rest), x);
 }
