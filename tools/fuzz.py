@@ -27,13 +27,13 @@ DTYPES = "float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool com
 FRAME = '''"""Ends the process, or does not end: found by tools/fuzz.py, seed {seed}, program {number}."""
 
 import taeda as torch
-from taeda.testing.samples import odd
+from taeda.testing.samples import known, odd
 
 PROGRAM = r"""
 {program}
 """
 torch.set_memory_limit({memory})
-values = {{"torch": torch, "odd": odd}}
+values = {{"torch": torch, "odd": odd, "known": known}}
 for line in PROGRAM.strip().splitlines():
     print(line, flush=True)
     try:
@@ -150,7 +150,7 @@ class Programs:
             call = f"{prefix}.{row.name}({', '.join([*args, *kwargs, f'out={self._known(chance, place) or out}'])})"
         lines = [f"{name} = {call}"]
         if chance.random() < 0.3:
-            lines.append(f"({name}[0] if isinstance({name}, (tuple, list)) else {name}).sum().backward()")
+            lines.append(f"known({name}).sum().backward()")
         return lines
 
     def _argument(self, chance: random.Random, value, place: int) -> str:
@@ -212,8 +212,7 @@ class Programs:
         """The result of an earlier statement; a tuple's first."""
         if not place:
             return ""
-        name = f"r{chance.randrange(place)}"
-        return f"({name}[0] if isinstance({name}, (tuple, list)) else {name})"
+        return f"known(r{chance.randrange(place)})"
 
     @staticmethod
     def _torch():
@@ -224,9 +223,9 @@ class Programs:
 
 def run_lines(lines: list[str], sink) -> None:
     import taeda
-    from taeda.testing.samples import odd
+    from taeda.testing.samples import known, odd
 
-    values: dict[str, object] = {"torch": taeda, "odd": odd, "sink": sink}
+    values: dict[str, object] = {"torch": taeda, "odd": odd, "known": known, "sink": sink}
     values["values"] = lambda: dict(values)
     for line in lines:
         try:
@@ -272,7 +271,7 @@ def ends_badly(command: list[str], note: Path | None = None) -> str:
     if process.returncode and (b"Sanitizer" in errors or b"runtime error" in errors):
         lines = errors.decode(errors="replace").splitlines()
         return next(line for line in lines if "Sanitizer" in line or "runtime error" in line)
-    return errors.decode(errors="replace") if process.returncode else ""
+    return errors.decode(errors="replace") or f"exit status {process.returncode}" if process.returncode else ""
 
 
 def frame(lines: list[str], seed: int, number: int) -> str:

@@ -301,6 +301,22 @@ std::tuple<Tensor, Tensor> ldl_factor(const Tensor& a, bool hermitian) {
     return {ld, pivots};
 }
 
+namespace {
+
+// LAPACK believes what it gets: the row of a block of one, or twice the negative row of a block of two.
+void check_block_pivots(const char* name, const int* pivots, int n) {
+    for (int i = 0; i < n; ++i) {
+        const int row = pivots[i];
+        TAEDA_CHECK(row != 0 && row >= -n && row <= n, name, ": pivots must be between 1 and ", n, " or between -", n, " and -1, but one is ", row);
+        if (row > 0) continue;
+        TAEDA_CHECK(i + 1 < n && pivots[i + 1] < 0 && pivots[i + 1] >= -n, name, ": negative pivots belong to blocks of two and come in pairs, but that at ", i,
+                    " (", row, ") is alone");
+        ++i;
+    }
+}
+
+}  // namespace
+
 Tensor ldl_solve(const Tensor& ld, const Tensor& pivots, const Tensor& b, bool hermitian) {
     const char* name = "torch.linalg.ldl_solve";
     check_square(name, ld, "LD");
@@ -319,10 +335,7 @@ Tensor ldl_solve(const Tensor& ld, const Tensor& pivots, const Tensor& b, bool h
     if (out.is_meta() || out.numel() == 0) return out;
     const int n = as_int(rows_of(b)), nrhs = as_int(cols_of(b)), lda = leading(n);
     Tensor factors = read_column_major(ld, batch), rows = contiguous(to_dtype(expand_to(pivots, with_sizes(batch, last)), DType::Int32));
-    for (int64_t i = 0; i < rows.numel(); ++i) {
-        const int row = rows.data<int>()[i];  // negative: half of a block of two
-        TAEDA_CHECK(row != 0 && row >= -n && row <= n, name, ": pivots must be between 1 and ", n, " or between -", n, " and -1, but one is ", row);
-    }
+    for (int64_t i = 0; i < rows.numel(); i += n) check_block_pivots(name, rows.data<int>() + i, n);
     visit_lapack(b.dtype(), "ldl_solve_cpu", [&]<class T>(Tag<T>) {
         const auto routine = hermitian ? lapack<T>().hetrs : lapack<T>().sytrs;
         Matrices<T> matrices(factors), sides(out);

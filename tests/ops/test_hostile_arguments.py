@@ -144,3 +144,11 @@ def test_strides_beyond_memory():
 def test_complex_numbers_are_not_drawn_as_integers():
     with pytest.raises(NotImplementedError, match="not implemented for 'ComplexDouble'"):
         taeda.zeros(2, dtype=taeda.complex128).random_()
+
+
+@pytest.mark.parametrize("pivots", [[1, 2, -3], [-1, -1, -1], [-1, 2, 3], [1, -3, 3]])
+def test_halves_of_blocks_of_two(pivots):
+    packed, sides = taeda.eye(3), taeda.ones(3, 2)
+    with pytest.raises(RuntimeError, match="come in pairs"):
+        taeda.linalg.ldl_solve(packed, taeda.tensor(pivots), sides)
+    assert taeda.linalg.ldl_solve(packed, taeda.tensor([-2, -2, 3]), sides).shape == (3, 2)

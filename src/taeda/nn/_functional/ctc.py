@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import taeda
+from taeda.nn._functional.losses import reduction_code
 
 
 def _lengths(lengths: Any, device: Any) -> Any:
@@ -32,8 +33,7 @@ def ctc_loss(
         reduction: ``"mean"`` (default: of losses divided by their targets' lengths), ``"sum"`` or ``"none"``.
         zero_infinity: whether targets too long for their inputs cost nothing; default False, they cost infinity.
     """
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{reduction} is not a valid value for reduction")
+    reduction_code(reduction)
     single = log_probs.dim() == 2
     if single:
         log_probs = log_probs.unsqueeze(1)

@@ -38,15 +38,21 @@ def reduction_name(size_average: bool | None, reduce: bool | None, reduction: st
     return name
 
 
+def reduction_code(reduction: str) -> int:
+    """The core's word for ``reduction``, or ``ValueError``."""
+    if reduction not in _CODES:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return _CODES[reduction]
+
+
 def reduced(loss: Any, reduction: str) -> Any:
     """``loss`` itself, its mean or its sum."""
     if reduction == "mean":
         return loss.mean()
     if reduction == "sum":
         return loss.sum()
-    if reduction == "none":
-        return loss
-    raise ValueError(f"{reduction} is not a valid value for reduction")
+    reduction_code(reduction)
+    return loss
 
 
 def _broadcast(input: Any, target: Any) -> tuple[Any, Any]:
@@ -357,9 +363,7 @@ def nll_loss(
         reduction: ``"mean"`` (default), ``"sum"`` or ``"none"``.
     """
     reduction = reduction_name(size_average, reduce, reduction)
-    if reduction not in _CODES:
-        raise ValueError(f"{reduction} is not a valid value for reduction")
-    return _nll_loss(input, target, weight, _CODES[reduction], ignore_index)
+    return _nll_loss(input, target, weight, reduction_code(reduction), ignore_index)
 
 
 def cross_entropy(
@@ -389,10 +393,9 @@ def cross_entropy(
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, class_dim)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if reduction not in _CODES:
-        raise ValueError(f"{reduction} is not a valid value for reduction")
+    code = reduction_code(reduction)
     if label_smoothing == 0.0:
-        return _cross_entropy(input, target, weight, _CODES[reduction], ignore_index)[0]
+        return _cross_entropy(input, target, weight, code, ignore_index)[0]
     log_probabilities = _log_softmax(input, class_dim)
     loss = nll_loss(log_probabilities, target, weight, None, ignore_index, None, reduction)
     smooth = _evenly_spread(log_probabilities, target, weight, ignore_index, reduction, class_dim)
@@ -425,8 +428,7 @@ def _cross_entropy_of_probabilities(
 ) -> Any:
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if reduction not in _CODES:
-        raise ValueError(f"{reduction} is not a valid value for reduction")
+    reduction_code(reduction)
     n_classes = input.size(class_dim)
     if weight is not None and (weight.dim() != 1 or weight.numel() != n_classes):
         raise RuntimeError(
@@ -444,6 +446,13 @@ def _cross_entropy_of_probabilities(
         n_positions = input.numel() // n_classes if n_classes else 0
         return -products.sum() / n_positions if n_positions else -products.sum() / float("nan")
     return -products.sum() if reduction == "sum" else -products.sum(class_dim)
+
+
+def _check_rows_of_classes(input: Any) -> None:
+    if input.dim() > 2 or (input.dim() and input.size(-1) == 0):
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+        )
 
 
 def multi_margin_loss(
@@ -468,14 +477,12 @@ def multi_margin_loss(
         reduction: ``"mean"`` (default), ``"sum"`` or ``"none"``.
     """
     reduction = reduction_name(size_average, reduce, reduction)
+    reduction_code(reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
-    if input.dim() > 2 or input.numel() == 0 and input.size(-1 if input.dim() else 0) == 0:
-        raise RuntimeError(
-            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: " + str(list(input.shape))
-        )
+    _check_rows_of_classes(input)
     rows, index = (input.reshape(1, -1), target.reshape(1)) if input.dim() <= 1 else (input, target)
     n_classes = rows.size(1)
     if index.dim() != 1 or index.numel() != rows.size(0):
@@ -507,7 +514,9 @@ def multilabel_margin_loss(
         reduction: ``"mean"`` (default), ``"sum"`` or ``"none"``.
     """
     reduction = reduction_name(size_average, reduce, reduction)
-    if input.dim() > 2 or target.shape != input.shape and target.numel() != input.numel():
+    reduction_code(reduction)
+    _check_rows_of_classes(input)
+    if target.shape != input.shape and target.numel() != input.numel():
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
     rows, labels = (input.reshape(1, -1), target.reshape(1, -1)) if input.dim() <= 1 else (input, target)
     n_classes = rows.size(1)
@@ -674,6 +683,30 @@ def _triplet(
     return reduced((near - far + margin).clamp_min(0), reduction)
 
 
+def _check_linear_cross_entropy(
+    input: Any, linear_weight: Any, target: Any, linear_bias: Any, ignore_index: Any
+) -> None:
+    shape = tuple(linear_weight.shape)
+    if input.dim() not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
+    if len(shape) < 2:
+        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {len(shape)}")
+    if input.shape[-1] != shape[-1]:
+        raise RuntimeError(
+            "expected equal input and linear_weight last dimensions (in_features), got "
+            f"{input.shape[-1]} and {shape[-1]}, respectively"
+        )
+    if input.dim() == 1 and len(shape) > 2:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {shape} requires batched input, (N, {shape[-1]}), "
+            f"got unbatched input with shape {tuple(input.shape)}"
+        )
+    if linear_bias is not None and tuple(linear_bias.shape) != shape[:-1]:
+        raise RuntimeError(f"expected linear_bias shape {shape[:-1]}, got {tuple(linear_bias.shape)}")
+    if ignore_index is not None and target.is_floating_point():
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+
+
 def linear_cross_entropy(
     input: Any,
     linear_weight: Any,
@@ -689,20 +722,18 @@ def linear_cross_entropy(
     """``cross_entropy(linear(input, linear_weight, linear_bias), target)``.
 
     Args:
-        input: (..., features).
+        input: (N, features), or (features,).
         linear_weight: (classes, features), or (classes, *out, features) for several targets each.
         target: class indices, or probabilities.
-        linear_bias: (classes,) or None.
+        linear_bias: linear_weight.shape[:-1], or None.
         weight, reduction, label_smoothing: as for ``cross_entropy``.
         ignore_index: the class index that does not count; default -100.
         options: accepted for compatibility; the result does not depend on it.
     """
+    _check_linear_cross_entropy(input, linear_weight, target, linear_bias, ignore_index)
     logits = _linear(input, linear_weight.flatten(0, -2), None if linear_bias is None else linear_bias.flatten())
     if linear_weight.dim() > 2:
         logits = logits.unflatten(-1, linear_weight.shape[:-1])
-    n_lead = input.dim() - 1
-    if n_lead:
-        logits = logits.movedim(n_lead, 1)
     return cross_entropy(
         logits,
         target,

@@ -19,7 +19,7 @@ from taeda.ops.registry import Op
 from taeda.testing.samples import pointwise
 from taeda.testing.samples._layouts import LAYOUTS, repeated
 from taeda.testing.samples._make import SAMPLERS, Make, Sample
-from taeda.testing.samples._odd import ODD_LAYOUTS, odd
+from taeda.testing.samples._odd import ODD_LAYOUTS, known, odd
 from taeda.testing.samples._source import source_of, text_of
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "function_of",
     "has_samples",
     "is_random",
+    "known",
     "odd",
     "repeated",
     "samples_of",
