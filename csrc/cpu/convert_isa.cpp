@@ -39,7 +39,8 @@ void half_to_float(void* to, const void* from, int64_t n) {
 #if defined(__F16C__)
     for (; i + 32 <= n; i += 32) {
         __builtin_prefetch(source + i + kAhead);
-        for (int64_t j = i; j < i + 32; j += 8) _mm256_storeu_ps(target + j, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + j))));
+        for (int64_t j = i; j < i + 32; j += 8)
+            _mm256_storeu_ps(target + j, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + j))));
     }
     for (; i + 8 <= n; i += 8) _mm256_storeu_ps(target + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source + i))));
 #endif

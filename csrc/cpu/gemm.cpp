@@ -142,8 +142,8 @@ void run_long_dots(const GemmKernels<T>& kernels, int64_t n_few, int64_t n_many,
     auto run = [&](int64_t first, int64_t last) {
         for (int64_t piece = first; piece < last; ++piece) {
             const int64_t p = piece * kDotPiece;
-            kernels.run_dots(n_few, n_many, std::min(kDotPiece, k - p), rows + p, ld, many + p, step, sums.data() + piece * n, n_many, 1, nullptr, 0, 0,
-                             T(1), T(1));
+            kernels.run_dots(n_few, n_many, std::min(kDotPiece, k - p), rows + p, ld, many + p, step, sums.data() + piece * n, n_many, 1, nullptr, 0,
+                             0, T(1), T(1));
         }
     };
     if (parallel) parallel_for(0, pieces, 1, run);

@@ -266,7 +266,8 @@ void over_channels(const Sizes& sizes, F&& f) {
 
 template <class T>
 void sample(const Sampler<T>& sampler, const Sizes& sizes, const T* x, const T* grid, T* out) {
-    const int64_t blocks = (sizes.points + kBlock - 1) / kBlock, grain = std::max<int64_t>(1, kPieceWork / 4 / (kBlock * std::max<int64_t>(1, sizes.channels)));
+    const int64_t blocks = (sizes.points + kBlock - 1) / kBlock,
+                  grain = std::max<int64_t>(1, kPieceWork / 4 / (kBlock * std::max<int64_t>(1, sizes.channels)));
     ReleaseHostLock unlocked(sizes.batch * sizes.channels * sizes.points > kPieceWork);
     parallel_for(0, sizes.batch * blocks, grain, [&](int64_t first, int64_t last) {
         Taps<T> taps(sampler, false);

@@ -131,16 +131,18 @@ Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left,
         const char *triangle_text = upper != triangle.is_transposed ? "U" : "L", *unit_text = unitriangular ? "U" : "N";
         const bool is_vector = (left ? n : m) == 1;  // has a routine of its own, which does not copy the triangle first
         const int step = 1;
-        for_matrices(product(batch), static_cast<double>(out.numel()) / static_cast<double>(product(batch)) * lda, kThreadsForBlocks, [&](int64_t first, int64_t end) {
-            for (int64_t i = first; i < end; ++i) {
-                const T* a_i = factors + i * triangle.step;
-                if (is_vector)
-                    routines.trsv(triangle_text, triangle.is_transposed == left ? "T" : "N", unit_text, &lda, a_i, &lda, sides[i], &step, 1, 1, 1);
-                else
-                    routines.trsm(left ? "L" : "R", triangle_text, triangle.is_transposed ? "T" : "N", unit_text, &m, &n, &one, a_i, &lda, sides[i],
-                                  &ldb, 1, 1, 1, 1);
-            }
-        });
+        for_matrices(product(batch), static_cast<double>(out.numel()) / static_cast<double>(product(batch)) * lda, kThreadsForBlocks,
+                     [&](int64_t first, int64_t end) {
+                         for (int64_t i = first; i < end; ++i) {
+                             const T* a_i = factors + i * triangle.step;
+                             if (is_vector)
+                                 routines.trsv(triangle_text, triangle.is_transposed == left ? "T" : "N", unit_text, &lda, a_i, &lda, sides[i], &step,
+                                               1, 1, 1);
+                             else
+                                 routines.trsm(left ? "L" : "R", triangle_text, triangle.is_transposed ? "T" : "N", unit_text, &m, &n, &one, a_i,
+                                               &lda, sides[i], &ldb, 1, 1, 1, 1);
+                         }
+                     });
     });
     return out;
 }
@@ -309,8 +311,8 @@ void check_block_pivots(const char* name, const int* pivots, int n) {
         const int row = pivots[i];
         TAEDA_CHECK(row != 0 && row >= -n && row <= n, name, ": pivots must be between 1 and ", n, " or between -", n, " and -1, but one is ", row);
         if (row > 0) continue;
-        TAEDA_CHECK(i + 1 < n && pivots[i + 1] < 0 && pivots[i + 1] >= -n, name, ": negative pivots belong to blocks of two and come in pairs, but that at ", i,
-                    " (", row, ") is alone");
+        TAEDA_CHECK(i + 1 < n && pivots[i + 1] < 0 && pivots[i + 1] >= -n, name,
+                    ": negative pivots belong to blocks of two and come in pairs, but that at ", i, " (", row, ") is alone");
         ++i;
     }
 }

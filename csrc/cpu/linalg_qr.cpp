@@ -272,15 +272,16 @@ void LeastSquares::run() const {
     Scratch<R> reals(n_real);
     int ignored = 0;
     const int lwork = asked_work<T>([&](T* answer) { solve_one<T>(0, answer, -1, reals.data(), ints.data(), pivots.data(), &ignored); });
-    for_matrices(infos.numel(), 4.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(low), kThreadsForReflections, [&](int64_t first, int64_t end) {
-        Scratch<T> work(lwork);
-        Scratch<R> rwork(n_real);
-        Scratch<int> iwork(n_int), rows(std::max<int64_t>(n, 1));
-        for (int64_t k = first; k < end; ++k) {
-            const int rank = solve_one<T>(k, work.data(), lwork, rwork.data(), iwork.data(), rows.data(), infos.data<int>() + k);
-            if (ranks.defined()) ranks.data<int64_t>()[k] = rank;
-        }
-    });
+    for_matrices(infos.numel(), 4.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(low), kThreadsForReflections,
+                 [&](int64_t first, int64_t end) {
+                     Scratch<T> work(lwork);
+                     Scratch<R> rwork(n_real);
+                     Scratch<int> iwork(n_int), rows(std::max<int64_t>(n, 1));
+                     for (int64_t k = first; k < end; ++k) {
+                         const int rank = solve_one<T>(k, work.data(), lwork, rwork.data(), iwork.data(), rows.data(), infos.data<int>() + k);
+                         if (ranks.defined()) ranks.data<int64_t>()[k] = rank;
+                     }
+                 });
 }
 
 // False where the systems are LAPACK's work; `b` is then to be filled again.

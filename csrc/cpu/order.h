@@ -147,10 +147,12 @@ void least_entries(const T* line, int64_t stride, int64_t n, int64_t k, bool rev
         held = k;
     };
     shrink();
-    for_each_below(line, stride, room, n, reversed, limit, [&] { return bound; }, [&](Key key, int64_t i) {
-        entries[static_cast<size_t>(held++)] = Entry<Key>::make(key, i);
-        if (held == room) shrink();
-    });
+    for_each_below(
+        line, stride, room, n, reversed, limit, [&] { return bound; },
+        [&](Key key, int64_t i) {
+            entries[static_cast<size_t>(held++)] = Entry<Key>::make(key, i);
+            if (held == room) shrink();
+        });
     shrink();
 }
 

@@ -108,8 +108,8 @@ struct FlatLoop {
     size_t n_inputs;
     ConvertBlock widen = nullptr;   // of half precision: how an input that is not bool becomes float,
     ConvertBlock narrow = nullptr;  // and the result half again, where it does
-    int64_t step;   // elements for each call of the loop
-    int64_t grain;  // elements that are worth a thread
+    int64_t step;                   // elements for each call of the loop
+    int64_t grain;                  // elements that are worth a thread
 };
 
 // A sum waits for the memory, and a logarithm takes as long as eight of them: fewer of those are worth another thread. Not many

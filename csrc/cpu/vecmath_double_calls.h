@@ -34,8 +34,12 @@ TAEDA_VM double asin_rest(double s, double z) {
                             1.7359771145957025e-2, 1.3884598196160424e-2, 1.2173280429903365e-2, 6.5108511934055667e-3, 1.9573905045614148e-2,
                             -1.62940613271775e-2, 3.1958950313764289e-2);
 }
-TAEDA_VM double asin_inline(double x) { return asin_by(x, [](double s, double z) { return asin_rest(s, z); }); }
-TAEDA_VM double acos_inline(double x) { return acos_by(x, [](double s, double z) { return asin_rest(s, z); }); }
+TAEDA_VM double asin_inline(double x) {
+    return asin_by(x, [](double s, double z) { return asin_rest(s, z); });
+}
+TAEDA_VM double acos_inline(double x) {
+    return acos_by(x, [](double s, double z) { return asin_rest(s, z); });
+}
 
 // atan(t) - t for |t| <= tan(pi / 8)
 TAEDA_VM double atan_rest(double t) {

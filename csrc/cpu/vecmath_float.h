@@ -307,8 +307,12 @@ TAEDA_VM float asin_rest(float s, float z) {
     return s * z * polynomial(z, 1.66667539e-1f, 7.495242e-2f, 4.54770626e-2f, 2.41477906e-2f, 4.22182489e-2f);
 }
 
-TAEDA_VM float vm_asin(float x) { return asin_by(x, [](float s, float z) { return asin_rest(s, z); }); }
-TAEDA_VM float vm_acos(float x) { return acos_by(x, [](float s, float z) { return asin_rest(s, z); }); }
+TAEDA_VM float vm_asin(float x) {
+    return asin_by(x, [](float s, float z) { return asin_rest(s, z); });
+}
+TAEDA_VM float vm_acos(float x) {
+    return acos_by(x, [](float s, float z) { return asin_rest(s, z); });
+}
 
 TAEDA_VM float vm_atan(float x) {
     float a = vm_abs(x);
