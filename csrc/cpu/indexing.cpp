@@ -112,7 +112,7 @@ bool scatter_dense_run(const Run& run, F&& combine) {
     }
     if (is_far)
         for (; k + kAhead < total; ++k) {
-            __builtin_prefetch(place(k + kAhead), 1);
+            prefetch_at(table, (k + kAhead) * across + index[k + kAhead] * step);
             if (!write(k)) return false;
         }
     for (; k < total; ++k)
@@ -206,9 +206,9 @@ RunFunction scatter_function(const Tensor& table, Combine how) {
     });
 }
 
-void prefetch_row(const char* row, int64_t n_bytes) {
+void prefetch_row(const char* table, int64_t offset, int64_t n_bytes) {
     constexpr int64_t kLine = 64, kMost = 1024;
-    for (int64_t at = 0; at < std::min(n_bytes, kMost); at += kLine) __builtin_prefetch(row + at);
+    for (int64_t at = 0; at < std::min(n_bytes, kMost); at += kLine) prefetch_at(table, offset + at);
 }
 
 bool run_part(const LoopPlan& plan, int64_t begin, int64_t end, const IndexWalk& walk, RunFunction function, Combine how) {
@@ -220,7 +220,7 @@ bool run_part(const LoopPlan& plan, int64_t begin, int64_t end, const IndexWalk&
     const char* last = by_row ? plan.data[2] + (plan.sizes[1] - 1) * plan.byte_strides[2][1] : nullptr;
     plan.for_each_run(begin, end, [&](char* const* at, int64_t n) {
         Run run{at, plan.byte_strides[0][0], plan.byte_strides[1][0], plan.byte_strides[2][0], step, size, n};
-        if (by_row && at[2] != last) prefetch_row(at[1] + index_at(at[2] + plan.byte_strides[2][1]) * step, n * run.table);
+        if (by_row && at[2] != last) prefetch_row(at[1], index_at(at[2] + plan.byte_strides[2][1]) * step, n * run.table);
         good &= function(run, how);
     });
     return good;

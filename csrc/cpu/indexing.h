@@ -24,6 +24,12 @@ enum class Combine : uint8_t { Assign, Add, Multiply, Min, Max };
 std::optional<int64_t> gather_walk(const IndexWalk& walk);
 std::optional<int64_t> scatter_walk(const IndexWalk& walk, Combine combine);
 
+// Asks for the memory `offset` bytes from `base`, whose index has not been looked at yet: it may lie anywhere, so that this must be no pointer
+// arithmetic.
+inline void prefetch_at(const void* base, int64_t offset) {
+    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(base) + static_cast<uintptr_t>(offset)));
+}
+
 // The first of int64 indices that is not in [0, size).
 std::optional<int64_t> first_outside(const Tensor& index, int64_t size);
 

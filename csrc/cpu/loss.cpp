@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cpu/copy.h"
+#include "cpu/indexing.h"
 #include "cpu/lines.h"
 
 namespace taeda::cpu {
@@ -127,7 +128,8 @@ Tensor _nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight
         // Rows of classes, the usual layout, need no division; each is another line of memory, which is asked for ahead.
         if (lines.inner == 1)
             reduce_losses(targets, reduction, out, [&, last = targets.count() - 1](int64_t p) {
-                __builtin_prefetch(values + std::min(p + kAhead, last) * lines.size + std::max<int64_t>(targets.at(std::min(p + kAhead, last)), 0));
+                const int64_t later = std::min(p + kAhead, last);
+                prefetch_at(values, (later * lines.size + targets.at(later)) * static_cast<int64_t>(sizeof(T)));
                 return -convert<double>(values[p * lines.size + targets.at(p)]);
             });
         else reduce_losses(targets, reduction, out, [&](int64_t p) { return -convert<double>(values[place(lines, p, targets.at(p))]); });

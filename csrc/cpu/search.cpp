@@ -331,6 +331,7 @@ Tensor bincount(const Tensor& input, const Tensor& weights, int64_t minlength) {
     Tensor least = full({}, Scalar(0), DType::Int64), most = full({}, Scalar(-1), DType::Int64);
     if (n > 0) run_reduction(Reduction::Extremes, places, DType::Int64, 1, 0, least, most);
     TAEDA_CHECK(*least.data<int64_t>() >= 0, "bincount only supports 1-d non-negative integral inputs, got ", *least.data<int64_t>());
+    TAEDA_CHECK(*most.data<int64_t>() < INT64_MAX, "bincount: a count for each number up to ", INT64_MAX, " does not fit in memory");
     const int64_t length = std::max(minlength, *most.data<int64_t>() + 1);
     if (!weights.defined()) {
         Tensor out = zeros(Shape{length}, DType::Int64);

@@ -100,6 +100,12 @@ def test_bincount_refuses_what_is_negative():
         torch.bincount(torch.tensor([1, 2, -3] * 1000))
 
 
+def test_bincount_refuses_what_no_memory_holds():
+    for most in (2**63 - 1, 2**62):
+        with pytest.raises(RuntimeError):
+            torch.bincount(torch.tensor([1, most]))
+
+
 # ---- masks
 
 
@@ -143,6 +149,20 @@ def test_scatter_refuses_an_index_in_a_late_piece(n):
     index[-1] = 3
     with pytest.raises(RuntimeError, match="index 3 is out of bounds for dimension 0 with size 3"):
         torch.zeros(3).scatter_add_(0, index, torch.ones(n))
+
+
+@pytest.mark.parametrize("index", [[2**63 - 1, 2**62], [0, -(2**63)]])
+def test_indices_far_outside(index):
+    table, index = torch.ones(3, 4), torch.tensor(index)
+    for function in (
+        lambda: table.index_fill(0, index, 2.0),
+        lambda: table.index_select(0, index),
+        lambda: table.scatter_add(0, index.unsqueeze(1).repeat(1, 4), torch.ones(2, 4)),
+        lambda: torch.zeros(3).scatter_add_(0, index.repeat(2000), torch.ones(4000)),
+        lambda: torch.nn.functional.nll_loss(torch.zeros(2, 4), index),
+    ):
+        with pytest.raises((IndexError, RuntimeError)):
+            function()
 
 
 @pytest.mark.parametrize("reduce", ["sum", "amax", "amin", "prod"])
