@@ -100,16 +100,6 @@ bool scatter_dense_run(const Run& run, F&& combine) {
         return true;
     };
     int64_t k = 0;
-    if (!is_far && across == 0 && plain == sizeof(T) && step == sizeof(T)) {
-        T* const row = reinterpret_cast<T*>(table);
-        const T* const from = reinterpret_cast<const T*>(source);
-        for (int64_t stop = 0; k < total;) {
-            stop = std::min(total, k + kBlock);
-            if (!all_inside(index + k, stop - k, run.size)) return false;
-            for (; k < stop; ++k) combine(row[index[k]], from[k]);
-        }
-        return true;
-    }
     if (is_far)
         for (; k + kAhead < total; ++k) {
             prefetch_at(table, (k + kAhead) * across + index[k + kAhead] * step);

@@ -381,7 +381,7 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(size_t n, const Tensor& input, IntL
     const DType wide = cell_type(name, input.dtype());
     Tensor out = result(cells.result_sizes, input.dtype(), input.device());
     Tensor indices = empty(cells.result_sizes, DType::Int64, input.device());
-    if (out.is_meta()) return {out, indices};
+    if (out.is_meta() || out.numel() == 0) return {out, indices};
     const Tensor from = as_pooled(input, wide), to = wide_result(out, wide);
     const int64_t in = cells.in_numel(), made = cells.out_numel();
     visit_cells(wide, [&]<class T>(Tag<T>) {
@@ -412,7 +412,7 @@ Tensor _adaptive_avg_pool(const Tensor& input, IntList output_size, int64_t n) {
     const Cells cells(name, static_cast<size_t>(n), input.sizes(), output_size);
     const DType wide = cell_type(name, input.dtype());
     Tensor out = result(cells.result_sizes, input.dtype(), input.device());
-    if (out.is_meta()) return out;
+    if (out.is_meta() || out.numel() == 0) return out;  // without planes there may be any number of cells
     const Tensor from = as_pooled(input, wide), to = wide_result(out, wide);
     const int64_t in = cells.in_numel(), made = cells.out_numel();
     const std::vector<int64_t> counts = cells.counts();
@@ -437,7 +437,7 @@ Tensor _adaptive_avg_pool_backward(const Tensor& g, IntList size, int64_t n) {
     const Cells cells(name, static_cast<size_t>(n), size, IntList(g.sizes()).last(static_cast<size_t>(n)));
     const DType wide = cell_type(name, g.dtype());
     Tensor out = empty(size, g.dtype(), g.device());
-    if (out.is_meta()) return out;
+    if (out.is_meta() || out.numel() == 0) return out;
     const Tensor from = as_pooled(g, wide), to = wide_result(out, wide);
     const int64_t in = cells.in_numel(), made = cells.out_numel();
     const std::vector<int64_t> counts = cells.counts();

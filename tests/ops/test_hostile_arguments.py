@@ -152,3 +152,9 @@ def test_halves_of_blocks_of_two(pivots):
     with pytest.raises(RuntimeError, match="come in pairs"):
         taeda.linalg.ldl_solve(packed, taeda.tensor(pivots), sides)
     assert taeda.linalg.ldl_solve(packed, taeda.tensor([-2, -2, 3]), sides).shape == (3, 2)
+
+
+def test_pooling_nothing_into_any_number_of_cells():
+    images = taeda.zeros(1, 0, 3, 3)
+    for pool in (taeda.nn.functional.adaptive_avg_pool2d, taeda.nn.functional.adaptive_max_pool2d):
+        assert pool(images, (HUGE, 1)).shape == (1, 0, HUGE, 1)
