@@ -42,8 +42,8 @@ def interpolate(
         recompute_scale_factor: whether the scale follows from the rounded sizes; default False.
         antialias: whether shrinking averages over all inputs that an output covers; for bilinear and bicubic.
     """
-    _check_mode(input, mode, align_corners, antialias)
     n = input.dim() - 2
+    _check_mode(n + 2, mode, align_corners, antialias)
     sizes, factors = _output_sizes(input, size, scale_factor, recompute_scale_factor, n)
     if mode == "area":
         from taeda.nn._functional import pooling
@@ -52,21 +52,21 @@ def interpolate(
     return taeda._C._interpolate(input, sizes, mode, bool(align_corners), antialias, factors)
 
 
-def _check_mode(input: Any, mode: str, align_corners: bool | None, antialias: bool) -> None:
+def _check_mode(n_dims: int, mode: str, align_corners: bool | None, antialias: bool) -> None:
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
             raise ValueError(
                 "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic "
                 "| trilinear"
             )
-    if antialias and not (mode in ("bilinear", "bicubic") and input.dim() == 4):
+    if antialias and not (mode in ("bilinear", "bicubic") and n_dims == 4):
         raise ValueError(
             "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
         )
-    if mode not in _MODES or input.dim() not in _MODES[mode]:
+    if n_dims not in _MODES.get(mode, ()):
         raise NotImplementedError(
             "Input Error: Only 3D, 4D and 5D input Tensors supported "
-            f"(got {input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | "
+            f"(got {n_dims}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | "
             f"nearest-exact "
             f"(got {mode})"
         )
@@ -90,9 +90,12 @@ def _output_sizes(input: Any, size: Any, scale_factor: Any, recompute: bool | No
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
         return ([size] * n if isinstance(size, int) else [int(x) for x in n_tuple(size, n)]), ()
-    factors = [float(scale_factor)] * n if isinstance(scale_factor, (int, float)) else n_tuple(scale_factor, n)
-    factors = [float(x) for x in factors]
-    sizes = [math.floor(x * factor) for x, factor in zip(input.shape[2:], factors, strict=True)]
+    shape = input.shape
+    if isinstance(scale_factor, (int, float)):
+        factors = [float(scale_factor)] * n
+    else:
+        factors = [float(x) for x in n_tuple(scale_factor, n)]
+    sizes = [math.floor(shape[2 + k] * factors[k]) for k in range(n)]
     return sizes, () if recompute else factors
 
 
