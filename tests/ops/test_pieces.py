@@ -10,12 +10,17 @@ import taeda as torch
 SIZES = [0, 1, 31, 32, 33, 255, 256, 257, 1023, 1024, 1025, 2049, 40_000]
 
 
+@pytest.fixture(autouse=True)
+def _same_threads_afterwards():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(params=[1, 2])
 def threads(request):
-    before = torch.get_num_threads()
     torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
+    return request.param
 
 
 def numbers(n, dtype, seed=0):
@@ -183,11 +188,9 @@ def test_long_dot_products_do_not_depend_on_threads(n):
     a, b = numbers(n, torch.float32), numbers(n, torch.float32, 1)
     exact = float(a.double().numpy() @ b.double().numpy())
     results = []
-    before = torch.get_num_threads()
     for count in (1, 2, 3):
         torch.set_num_threads(count)
         results.append((float(torch.dot(a, b)), (a.reshape(1, -1) @ b.reshape(-1, 1)).item()))
-    torch.set_num_threads(before)
     assert len(set(results)) == 1
     assert results[0][0] == pytest.approx(exact, abs=1e-5 * max(1, n) ** 0.5)
 
@@ -218,12 +221,10 @@ def test_sampling_does_not_depend_on_threads(mode):
         numbers(3 * 20 * 30, torch.float32).reshape(1, 3, 20, 30),
         numbers(2 * 41 * 43, torch.float32, 1).reshape(1, 41, 43, 2),
     )
-    before = torch.get_num_threads()
     results = []
     for count in (1, 2):
         torch.set_num_threads(count)
         results.append(torch.nn.functional.grid_sample(image, grid, mode=mode, align_corners=False))
-    torch.set_num_threads(before)
     assert torch.equal(*results)
     one = torch.nn.functional.grid_sample(image, grid[:, 40:, 42:], mode=mode, align_corners=False)
     assert torch.allclose(one, results[0][:, :, 40:, 42:])
